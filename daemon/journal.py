@@ -1,0 +1,46 @@
+"""The running log of a daemon: readable lines on a terminal, JSON lines otherwise; to standard error, times in UTC."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import Processor
+
+
+def open_journal(program: str, *, stream: TextIO | None = None) -> structlog.stdlib.BoundLogger:
+    """Set up structured logging for this process.
+
+    Args:
+        program: what the lines say in `program`.
+        stream: where lines go; standard error if absent.
+
+    Returns:
+        a logger; modules that are not handed one take theirs from :func:`journal`.
+    """
+    out = stream if stream is not None else sys.stderr
+    last: list[Processor]
+    if out.isatty():
+        last = [structlog.dev.ConsoleRenderer()]
+    else:
+        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            # ISO 8601 with a final Z.
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            *last,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(program=program)
+    return journal()
+
+
+def journal() -> structlog.stdlib.BoundLogger:
+    """The logger of this process."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger()
+    return logger

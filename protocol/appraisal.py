@@ -1,0 +1,149 @@
+"""From a case to a verdict and what it is worth (design section 6). Pure: the same case gives the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from protocol.checks import halt, run_all
+from protocol.conduct import Freshness, freshness
+from protocol.statements.quantities import TRAINING
+from standstill.v1 import agreement_pb2, header_pb2
+from standstill.v1 import assessment_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from protocol.case import Case
+
+BOUND_ABSENT: Final = (
+    "The hidden-compute bound is not computed by this version; honored does not say how much could hide."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """A verdict with its grounds.
+
+    Attributes:
+        verdict: of the lab in the period.
+        assessment: the details, as they are signed.
+    """
+
+    verdict: header_pb2.Verdict.ValueType
+    assessment: pb.Assessment
+
+    @property
+    def codes(self) -> list[str]:
+        """Codes of the findings, sorted, each once."""
+        return sorted({finding.code for finding in self.assessment.findings})
+
+
+def appraise(case: Case, state: bytes) -> Appraisal:
+    """Run all checks and draw the verdict.
+
+    The worst finding decides; without one the verdict is honored only if every required kind of evidence is present.
+    What could not be appraised is inconclusive: never failed, never honored.
+
+    Args:
+        case: what is on the record.
+        state: digest of the state that the duty was read from, 32 bytes.
+    """
+    findings = run_all(case)
+    evidence = _evidence(case, findings)
+    worst = max([finding.severity for finding in findings], default=header_pb2.VERDICT_HONORED)
+    required = set(case.agreement.terms.verification.required)
+    absent = any(s.evidence in required and s.state != pb.EVIDENCE_STATE_PRESENT for s in evidence)
+    verdict = max(worst, header_pb2.VERDICT_INCONCLUSIVE) if absent else worst
+    assessment = pb.Assessment(
+        findings=findings,
+        evidence=evidence,
+        assurance=pb.Assurance(
+            bound_absent_because=BOUND_ABSENT,
+            false_alarm_ppm=case.agreement.terms.verification.false_alarm_ppm,
+            blind_spots=list(_blind_spots(case)),
+        ),
+        state=state,
+        record_period=case.record_period,
+        duty_level=case.duty.level,
+    )
+    return Appraisal(verdict, assessment)
+
+
+def _evidence(case: Case, findings: list[pb.Finding]) -> list[pb.EvidenceStatus]:
+    """State of each kind of evidence that is due, in the order of the enumeration."""
+    contradicted = {finding.code for finding in findings if finding.severity >= header_pb2.VERDICT_DISCREPANT}
+    statuses = []
+    for kind, (state, contradicting) in _EVIDENCE.items():
+        found = state(case)
+        if found == pb.EVIDENCE_STATE_PRESENT and contradicted & contradicting:
+            found = pb.EVIDENCE_STATE_CONTRADICTED
+        if found is not None:
+            statuses.append(pb.EvidenceStatus(evidence=kind, state=found))
+    return statuses
+
+
+def _present(complete: bool, case: Case, kind: header_pb2.Kind.ValueType) -> pb.EvidenceState.ValueType:
+    """Present, or why not: refused for its form, silent for long, or just not in."""
+    if complete:
+        return pb.EVIDENCE_STATE_PRESENT
+    if any(leaf.header is not None and leaf.header.kind == kind for leaf in case.refused):
+        return pb.EVIDENCE_STATE_MISMATCHED
+    stage = freshness(case.record_period - (case.period + 1), case.agreement.terms.freshness)
+    stale = stage in {Freshness.STALE, Freshness.PRESUMED}
+    return pb.EVIDENCE_STATE_STALE if stale else pb.EVIDENCE_STATE_MISSING
+
+
+def _attestation(case: Case) -> pb.EvidenceState.ValueType | None:
+    complete = all(site.handle in case.attestations for site in case.sites)
+    return _present(complete, case, header_pb2.KIND_COMPUTE_ATTESTATION)
+
+
+def _energy(case: Case) -> pb.EvidenceState.ValueType | None:
+    stated = {site for site, attestation in case.attestations.items() if attestation.body.HasField("energy")}
+    return _present(all(site.handle in stated for site in case.sites), case, header_pb2.KIND_COMPUTE_ATTESTATION)
+
+
+def _meter(case: Case) -> pb.EvidenceState.ValueType | None:
+    complete = all(site.handle in case.readings for site in case.sites)
+    return _present(complete, case, header_pb2.KIND_METER_READING)
+
+
+def _shipments(case: Case) -> pb.EvidenceState.ValueType | None:
+    return _present(bool(case.shipments), case, header_pb2.KIND_SHIPMENT_REPORT)
+
+
+def _halt(case: Case) -> pb.EvidenceState.ValueType | None:
+    if case.level is None:
+        return None
+    return _present(halt.reported(case) is not None, case, header_pb2.KIND_HALT_REPORT)
+
+
+_EVIDENCE: Final[
+    Mapping[
+        agreement_pb2.Evidence.ValueType,
+        tuple[Callable[[Case], pb.EvidenceState.ValueType | None], frozenset[str]],
+    ]
+] = {
+    agreement_pb2.EVIDENCE_ATTESTATION: (_attestation, frozenset({"attested-twice", "meter-above-use"})),
+    agreement_pb2.EVIDENCE_ENERGY: (_energy, frozenset({"meter-above-declared", "meter-below-declared"})),
+    agreement_pb2.EVIDENCE_METER: (_meter, frozenset()),
+    agreement_pb2.EVIDENCE_SHIPMENTS: (_shipments, frozenset({"transfer-mismatch"})),
+    agreement_pb2.EVIDENCE_HALT: (_halt, frozenset({"use-after-halt"})),
+}
+"""For each kind of evidence: how its state is found, and the findings that contradict it."""
+
+
+def _blind_spots(case: Case) -> Iterator[str]:
+    """What this verdict cannot see, in words (bound annex, section 12)."""
+    yield "Counts chips of the listed classes only; other accelerators are outside."
+    yield "FLOP, not capability: better methods, small research and prepared data are invisible."
+    suppliers = [p.name for p in case.agreement.terms.parties if agreement_pb2.ROLE_SUPPLIER in p.roles]
+    named = ", ".join(suppliers) or "nobody"
+    yield f"Undeclared chips are limited by the reports of {named} alone; meters at declared sites say nothing about them."
+    meters = {site.metered_by for site in case.sites}
+    yield f"Energy is seen by {', '.join(sorted(meters - {''})) or 'nobody'}; a source that lies is not noticed by itself."
+    if "" in meters:
+        yield "A site has no independent meter: its energy is the lab's word."
+    if case.level is not None and not TRAINING & set(case.level.allowed):
+        yield "Training inside allowed work that draws the same power is not seen: only energy and counts are compared."

@@ -1,0 +1,203 @@
+"""A case: everything that is on the record about one lab and one period, read once for all checks (design section 6).
+
+:func:`needs` says which statements a case rests on; whoever has them, a verifier's store or a bundle, hands them to
+:func:`build_case`. So the verdict of a daemon and its derivation offline come from the same bytes by the same code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, record_pb2
+from standstill.v1 import header_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from google.protobuf.message import Message
+
+    from protocol.agreement import Agreement
+    from protocol.duty import Duty
+    from protocol.leaf import ReadLeaf
+
+B = TypeVar("B", bound="Message")
+
+
+class Need(NamedTuple):
+    """Statements of one kind in one log, for the periods that they speak of, both ends included.
+
+    A kind that speaks of no period is needed whole: `first` and `last` are None.
+    """
+
+    origin: str
+    kind: pb.Kind.ValueType
+    first: int | None
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cited(Generic[B]):
+    """A statement with its place.
+
+    Attributes:
+        body: what it says.
+        leaf: where it stands, under which header.
+        recorded: period of the closing that first covers it (annex 1.1, 8).
+    """
+
+    body: B
+    leaf: ReadLeaf
+    recorded: int
+
+    @property
+    def header(self) -> pb.Header:
+        """Its header."""
+        assert self.leaf.header is not None  # noqa: S101 - only statements in good form are cited
+        return self.leaf.header
+
+    @property
+    def ref(self) -> assessment_pb2.StatementRef:
+        """Its place, as findings name it."""
+        return place(self.leaf)
+
+
+def place(leaf: ReadLeaf) -> assessment_pb2.StatementRef:
+    """The place of a leaf, as findings name it."""
+    return assessment_pb2.StatementRef(origin=leaf.origin, index=leaf.index, identity=leaf.identity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is on the record about one lab and one period.
+
+    Attributes:
+        agreement: the terms.
+        lab: name of the lab.
+        period: period assessed.
+        record_period: period of the closing up to which the record was read.
+        duty: what the lab had to keep.
+        attestations: of the lab for this period, the first of each site, by site handle.
+        repeated: further attestations of a site for this period.
+        window: attestations of the lab for earlier periods that a cap's window reaches.
+        readings: of independent meters for this period, by site handle.
+        shipments: to the lab, of this and earlier periods.
+        transfers: of or with the lab, of this and earlier periods.
+        halts: reported by the lab, for this and earlier periods.
+        misbehavior: proven against the lab.
+        refused: statements needed here that broke a rule.
+    """
+
+    agreement: Agreement
+    lab: str
+    period: int
+    record_period: int
+    duty: Duty
+    attestations: Mapping[bytes, Cited[compute_pb2.ComputeAttestation]]
+    repeated: tuple[Cited[compute_pb2.ComputeAttestation], ...]
+    window: tuple[Cited[compute_pb2.ComputeAttestation], ...]
+    readings: Mapping[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]]
+    shipments: tuple[Cited[evidence_pb2.ShipmentReport], ...]
+    transfers: tuple[Cited[compute_pb2.Transfer], ...]
+    halts: tuple[Cited[compute_pb2.HaltReport], ...]
+    misbehavior: tuple[Cited[record_pb2.Misbehavior], ...]
+    refused: tuple[ReadLeaf, ...]
+
+    @property
+    def level(self) -> agreement_pb2.Level | None:
+        """Terms of the level that binds the lab in full; None for report only."""
+        return self.agreement.levels.get(self.duty.level)
+
+    @property
+    def sites(self) -> tuple[agreement_pb2.Site, ...]:
+        """Sites of the lab."""
+        return tuple(self.agreement.parties[self.lab].sites)
+
+
+def needs(agreement: Agreement, duty: Duty, lab: str, period: int) -> list[Need]:
+    """Every statement that a case may rest on, by log and kind."""
+    level = agreement.levels.get(duty.level)
+    reach = max((cap.window_periods for cap in level.caps), default=1) if level else 1
+    own = agreement.parties[lab].origin
+    found = [
+        Need(own, pb.KIND_COMPUTE_ATTESTATION, max(period - reach + 1, 0), period),
+        Need(own, pb.KIND_HALT_REPORT, 0, period),
+    ]
+    meters = {site.metered_by for site in agreement.parties[lab].sites}
+    for party in agreement.terms.parties:
+        if {agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER} & set(party.roles):
+            found.append(Need(party.origin, pb.KIND_TRANSFER, 0, period))
+        if agreement_pb2.ROLE_SUPPLIER in party.roles:
+            found.append(Need(party.origin, pb.KIND_SHIPMENT_REPORT, 0, period))
+        if party.name in meters:
+            found.append(Need(party.origin, pb.KIND_METER_READING, period, period))
+        if agreement_pb2.ROLE_VERIFIER in party.roles:
+            found.append(Need(party.origin, pb.KIND_MISBEHAVIOR, None, None))
+    return found
+
+
+def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:
+    """Whether a statement that a need brought up is about the lab."""
+    body, author = leaf.body, agreement.logs.get(leaf.origin)
+    if isinstance(body, evidence_pb2.ShipmentReport):
+        return body.receiver == lab
+    if isinstance(body, compute_pb2.Transfer):
+        return lab in {author, body.counterparty}
+    if isinstance(body, record_pb2.Misbehavior):
+        return body.party == lab
+    if isinstance(body, evidence_pb2.MeterReading):
+        return leaf.header is not None and agreement.sites[leaf.header.site][0] == lab
+    return author == lab
+
+
+def build_case(
+    agreement: Agreement,
+    duty: Duty,
+    lab: str,
+    period: int,
+    record_period: int,
+    leaves: Iterable[ReadLeaf],
+    recorded: Callable[[ReadLeaf], int],
+) -> Case:
+    """Sort the statements that :func:`needs` named into a case.
+
+    Args:
+        agreement: the terms.
+        duty: of the lab in the period.
+        lab: name of the lab.
+        period: period assessed.
+        record_period: period of the closing up to which `leaves` were read.
+        leaves: statements, in any order; what does not concern the lab is left out.
+        recorded: period of the closing that first covers a leaf.
+    """
+    ordered = sorted(leaves, key=lambda leaf: (leaf.origin, leaf.index))
+    about = [leaf for leaf in ordered if concerns(agreement, lab, leaf)]
+    cited = [Cited(leaf.body, leaf, recorded(leaf)) for leaf in about if leaf.body is not None]
+    attested = _of(cited, compute_pb2.ComputeAttestation)
+    attestations: dict[bytes, Cited[compute_pb2.ComputeAttestation]] = {}
+    now = [statement for statement in attested if statement.header.period == period]
+    for statement in now:
+        attestations.setdefault(statement.header.site, statement)
+    readings: dict[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]] = {}
+    for reading in _of(cited, evidence_pb2.MeterReading):
+        readings[reading.header.site] = (*readings.get(reading.header.site, ()), reading)
+    return Case(
+        agreement=agreement,
+        lab=lab,
+        period=period,
+        record_period=record_period,
+        duty=duty,
+        attestations=attestations,
+        repeated=tuple(s for s in now if s is not attestations[s.header.site]),
+        window=tuple(s for s in attested if s.header.period < period),
+        readings=readings,
+        shipments=_of(cited, evidence_pb2.ShipmentReport),
+        transfers=_of(cited, compute_pb2.Transfer),
+        halts=_of(cited, compute_pb2.HaltReport),
+        misbehavior=_of(cited, record_pb2.Misbehavior),
+        refused=tuple(leaf for leaf in about if leaf.refusal is not None),
+    )
+
+
+def _of(cited: Iterable[Cited[Any]], kind: type[B]) -> tuple[Cited[B], ...]:
+    return tuple(statement for statement in cited if isinstance(statement.body, kind))

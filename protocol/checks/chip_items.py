@@ -1,0 +1,101 @@
+"""Chips are items: what was delivered is declared, to the last one (spec: checks, 4; research T4, D3, D12).
+
+    expected = receipts - dispatches, per class, over all sites of the lab
+
+Receipts of the period itself may have arrived after its start and dispatches before its end, so the count may be
+anywhere between the two; beyond that the tolerance is zero. Each receipt must match a supplier's or sender's word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from protocol.checks.finding import BREACHED, DISCREPANT, figure, finding
+from standstill.v1 import compute_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from protocol.case import Case, Cited
+    from standstill.v1.assessment_pb2 import Finding
+
+CODES: Final = {
+    "shipped-not-declared": "Chips that the lab received are missing from its inventory.",
+    "declared-not-received": "The lab declares chips of which no delivery is on record.",
+    "shipment-not-received": "Chips were shipped and not acknowledged within the agreed transit time.",
+    "receipt-without-shipment": "The lab acknowledges chips that nobody reports to have sent.",
+    "transfer-mismatch": "Sender and receiver state different chips for one delivery.",
+}
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Inventory against deliveries, then each delivery against its other side."""
+    if len(case.attestations) == len(case.sites):
+        for chip_class in case.agreement.chips:
+            yield from _inventory(case, chip_class)
+    yield from _deliveries(case)
+
+
+def _inventory(case: Case, chip_class: str) -> Iterator[Finding]:
+    declared, inventories = 0, []
+    for attestation in case.attestations.values():
+        for row in attestation.body.inventory:
+            if row.chip_class == chip_class:
+                declared += row.chips.value
+                inventories.append(attestation.ref)
+    moves = [move for move in case.transfers if move.header.author == case.lab and move.body.chip_class == chip_class]
+    received = [move for move in moves if move.body.direction == compute_pb2.DIRECTION_RECEIPT]
+    sent = [move for move in moves if move.body.direction == compute_pb2.DIRECTION_DISPATCH]
+    least = _chips(received, before=case.period) - _chips(sent, before=case.period + 1)
+    most = _chips(received, before=case.period + 1) - _chips(sent, before=case.period)
+    refs = [move.ref for move in moves] + [s.ref for s in case.shipments if s.body.chip_class == chip_class]
+    figures = [figure("observed", declared, "chips"), figure("tolerance", 0, "chips")]
+    if declared < least:
+        text = f"{case.lab} received {least} {chip_class} and declares {declared}: {least - declared} are missing."
+        figures = [figures[0], figure("expected", least, "chips"), *figures[1:]]
+        yield finding("shipped-not-declared", BREACHED, text, figures=figures, statements=[*refs, *inventories])
+    if declared > most:
+        text = f"{case.lab} declares {declared} {chip_class}, of which {most} are on record as delivered."
+        figures = [figures[0], figure("expected", most, "chips"), *figures[1:]]
+        yield finding("declared-not-received", DISCREPANT, text, figures=figures, statements=[*refs, *inventories])
+
+
+def _chips(moves: Iterable[Cited[compute_pb2.Transfer]], before: int) -> int:
+    """Chips moved in periods before this one."""
+    return sum(move.body.chips.value for move in moves if move.header.period < before)
+
+
+def _deliveries(case: Case) -> Iterator[Finding]:
+    """Each delivery to the lab is said by both sides, alike."""
+    mine = [move for move in case.transfers if move.header.author == case.lab]
+    receipts = {move.body.id: move for move in mine if move.body.direction == compute_pb2.DIRECTION_RECEIPT}
+    dispatched = [
+        move
+        for move in case.transfers
+        if move.body.direction == compute_pb2.DIRECTION_DISPATCH and move.body.counterparty == case.lab
+    ]
+    sent: dict[str, Cited[Any]] = {statement.body.id: statement for statement in (*case.shipments, *dispatched)}
+    oldest = case.period - case.agreement.terms.verification.transit_periods
+    for name, shipment in sent.items():
+        receipt = receipts.get(name)
+        if receipt is None and shipment.header.period < oldest:
+            count = shipment.body.chips.value
+            text = f"{count} {shipment.body.chip_class} were sent to {case.lab} and are not acknowledged."
+            figures = [figure("observed", 0, "chips"), figure("expected", count, "chips")]
+            yield finding("shipment-not-received", DISCREPANT, text, figures=figures, statements=[shipment.ref])
+        elif receipt is not None and _said(receipt) != _said(shipment):
+            text = f"{case.lab} and {shipment.header.author} state different chips for delivery {name}."
+            figures = [
+                figure("observed", receipt.body.chips.value, "chips"),
+                figure("expected", shipment.body.chips.value, "chips"),
+            ]
+            refs = [receipt.ref, shipment.ref]
+            yield finding("transfer-mismatch", DISCREPANT, text, figures=figures, statements=refs)
+    for name, receipt in receipts.items():
+        if name not in sent and receipt.header.period < oldest:
+            text = f"{case.lab} acknowledges delivery {name}, which {receipt.body.counterparty} does not report."
+            yield finding("receipt-without-shipment", DISCREPANT, text, statements=[receipt.ref])
+
+
+def _said(statement: Cited[Any]) -> tuple[str, int]:
+    return statement.body.chip_class, statement.body.chips.value

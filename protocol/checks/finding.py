@@ -1,0 +1,44 @@
+"""Findings: what a check has to say, with figures and the statements behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from standstill.v1 import assessment_pb2 as pb
+from standstill.v1 import header_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+INCONCLUSIVE: Final = header_pb2.VERDICT_INCONCLUSIVE
+DISCREPANT: Final = header_pb2.VERDICT_DISCREPANT
+BREACHED: Final = header_pb2.VERDICT_BREACHED
+
+
+def figure(name: str, value: int, unit: str) -> pb.Figure:
+    """A whole number with its unit."""
+    return pb.Figure(name=name, value=str(value), unit=unit)
+
+
+def finding(
+    code: str,
+    severity: header_pb2.Verdict.ValueType,
+    text: str,
+    *,
+    figures: Iterable[pb.Figure] = (),
+    statements: Iterable[pb.StatementRef] = (),
+    site: bytes = b"",
+) -> pb.Finding:
+    """One finding.
+
+    Args:
+        code: stable, lower case with hyphens.
+        severity: what it means for the verdict by itself.
+        text: sentence for people, complete without the figures.
+        figures: in the order shown: observed, expected, tolerance, then others.
+        statements: that it rests on, or that contradict each other.
+        site: handle of the site concerned; empty for the lab as a whole.
+    """
+    return pb.Finding(
+        code=code, severity=severity, site=site, figures=list(figures), statements=list(statements), text=text
+    )

@@ -1,0 +1,63 @@
+"""What a lab must keep in a period (annex 1.7): read from a state that was final two periods before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from protocol.conduct import Freshness, freshness
+from protocol.state import Status
+
+if TYPE_CHECKING:
+    from protocol.agreement import Agreement
+    from protocol.state import State
+
+GOVERNS_AFTER: Final = 2
+"""state(p) governs period p+2 and later ones: nobody is bound retroactively (annex 1.7)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """A lab's duty in one period.
+
+    Attributes:
+        level: highest rank whose restriction applies; 0 is report only.
+        episode: of that level; 0 for level 0.
+        since: first period in which the restriction applies in full, after the wind-down; 0 for level 0.
+        winding: rank of a higher level that is being wound down to; 0 if there is none.
+        reports: whether the lab must attest at all.
+    """
+
+    level: int = 0
+    episode: int = 0
+    since: int = 0
+    winding: int = 0
+    reports: bool = False
+
+
+def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
+    """The duty of a lab in a period, under the newest state that governs it."""
+    reports = state.status is Status.IN_FORCE and state.since is not None and period >= state.since
+    found, winding = Duty(reports=reports), 0
+    for rank in sorted(state.levels):
+        level = state.levels[rank]
+        binding = level.binds.get(lab)
+        if binding is None or not binding.since <= period or (binding.until is not None and period >= binding.until):
+            continue
+        since = binding.since + agreement.levels[rank].wind_down_periods
+        if period >= since:
+            found = Duty(level=rank, episode=level.episode, since=since, reports=reports)
+        else:
+            winding = rank
+    return Duty(level=found.level, episode=found.episode, since=found.since, winding=winding, reports=reports)
+
+
+def silence(agreement: Agreement, state: State, lab: str) -> Freshness:
+    """Freshness of a lab: that of its most silent site, as of the last closing (design section 3)."""
+    if state.since is None or state.period is None:
+        return Freshness.FRESH
+    attested = state.conduct[lab].attested
+    handles = [site.handle.hex() for site in agreement.parties[lab].sites]
+    oldest = min(attested.get(handle, state.since - 1) for handle in handles)
+    # A period can be recorded at the earliest by the closing after it, so the next one owed is `oldest + 1`.
+    return freshness(state.period - (oldest + 1), agreement.terms.freshness)

@@ -1,0 +1,82 @@
+"""What conditions read of a state (annex 4.1, 3 and 5.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from protocol.state import Membership, Stage, Standing, key
+from standstill.v1 import condition_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from protocol.agreement import Agreement
+    from protocol.state import State
+
+PHASES: Final[Mapping[Stage, pb.Phase.ValueType]] = {
+    Stage.OPEN: pb.PHASE_OPEN,
+    Stage.CALLED: pb.PHASE_CALLED,
+    Stage.WINDING: pb.PHASE_WINDING,
+    Stage.IN_FORCE: pb.PHASE_IN_FORCE,
+    Stage.RAMPING: pb.PHASE_RAMPING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StateFacts:
+    """Facts of a state, under a profile of levels kept.
+
+    Attributes:
+        agreement: the terms.
+        state: what is known.
+        profile: level that each lab keeps, for tests of `keeps`.
+        assumed: stages to assume instead of those of the state, by rank: for the set that a call would bind.
+    """
+
+    agreement: Agreement
+    state: State
+    profile: Mapping[str, int] = field(default_factory=dict)
+    assumed: Mapping[int, Stage] = field(default_factory=dict)
+
+    def labs(self) -> tuple[str, ...]:
+        """Labs of the agreement."""
+        return self.agreement.labs
+
+    def readings(self, indicator: str, lab: str) -> tuple[tuple[int, ...], str]:
+        """Newest reports that are not too old, one per control group, if there are enough of them."""
+        terms = self.agreement.indicators[indicator]
+        oldest = (self.state.period or 0) - terms.max_age_periods
+        found: dict[str, tuple[int, str]] = {}
+        for reporter in terms.reported_by:
+            report = self.state.reports.get(key(indicator, lab, reporter))
+            if report is not None and report.period >= oldest:
+                found[self.agreement.owner(reporter)] = (
+                    report.value,
+                    f"{report.value} ({reporter} log {report.index})",
+                )
+        if len(found) < terms.reports:
+            return (), f"{len(found)} of {terms.reports} reports"
+        return tuple(value for value, _ in found.values()), ", ".join(text for _, text in found.values())
+
+    def phase(self, level: int) -> pb.Phase.ValueType:
+        """Phase of a level, or the one assumed."""
+        return PHASES[self.assumed.get(level, self.state.levels[level].stage)]
+
+    def keeps(self, lab: str, level: int) -> bool:
+        """Whether a lab keeps a level in the profile and is relied on."""
+        member = self.state.parties[lab].membership in {Membership.IN, Membership.NOTICE}
+        relied = self.state.conduct[lab].standing is not Standing.OUT
+        return member and relied and self.profile.get(lab, 0) >= level
+
+    def bound(self, level: int) -> tuple[str, ...]:
+        """Labs that a level binds now."""
+        return tuple(lab for lab, binding in self.state.levels[level].binds.items() if binding.until is None)
+
+    def honored_in_a_row(self, lab: str, level: int) -> int:
+        """Honored settled periods in a row; what was honored before the restriction began proves nothing about it."""
+        return min(self.state.conduct[lab].honored, self.state.levels[level].held)
+
+    def held(self, level: int) -> int:
+        """Closed periods of restriction in the episode."""
+        return self.state.levels[level].held

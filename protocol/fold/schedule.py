@@ -1,0 +1,46 @@
+"""Stage 10: what takes effect with the next step (annex 3.2 to 3.5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from protocol.state import Membership, Status
+from standstill.v1 import header_pb2 as pb
+
+if TYPE_CHECKING:
+    from protocol.fold.work import Work
+
+
+def schedule(work: Work) -> None:
+    """10: what takes effect with the next step: entry into force, new pledges, notices of withdrawal."""
+    parties, held = dict(work.new.parties), dict(work.new.pledges)
+    for leaf in work.of_kind(pb.KIND_PLEDGE):
+        lab = work.agreement.logs[leaf.origin]
+        before = held[lab]
+        data = leaf.body.SerializeToString(deterministic=True)  # type: ignore[union-attr]
+        left = work.agreement.terms.pledge_notice_periods
+        held[lab] = replace(before, current=data, older=before.current, older_left=left)
+    for leaf in work.of_kind(pb.KIND_WITHDRAWAL):
+        name = work.agreement.logs[leaf.origin]
+        if parties[name].membership is Membership.IN:
+            notice = work.agreement.terms.withdrawal_notice_periods
+            parties[name] = replace(parties[name], membership=Membership.NOTICE, notice_left=notice)
+    work.new = replace(work.new, parties=parties, pledges=held)
+    _form(work)
+
+
+def _form(work: Work) -> None:
+    """Entry into force when all founders have signed under a KeySet, void after the forming end (annex 3.5, 2)."""
+    parties, terms = dict(work.new.parties), work.agreement.terms
+    ready = {name for name, party in parties.items() if party.founded and party.keys_version}
+    status, since = work.new.status, work.new.since
+    if status is Status.FORMING and ready.issuperset(terms.founding):
+        status, since = Status.IN_FORCE, work.governed
+    elif status is Status.FORMING and work.record.closing.period >= terms.forming_end_periods:
+        status = Status.VOID
+    if status is Status.IN_FORCE:
+        for name in ready:
+            if parties[name].membership is Membership.FORMING:
+                parties[name] = replace(parties[name], membership=Membership.IN)
+    work.new = replace(work.new, parties=parties, status=status, since=since)

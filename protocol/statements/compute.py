@@ -1,0 +1,91 @@
+"""ComputeAttestation, HaltReport, Transfer: what a lab says of its own compute (design section 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from protocol.errors import Reason, Refused, require
+from protocol.statements.quantities import (
+    TRAINING,
+    require_class,
+    require_count,
+    require_label,
+    require_quantity,
+    require_span,
+)
+from protocol.wire import MAX_UINT, require_digest
+from standstill.v1 import compute_pb2 as pb
+from standstill.v1 import quantity_pb2 as q
+
+if TYPE_CHECKING:
+    from protocol.agreement import Agreement
+    from standstill.v1.header_pb2 import Header
+
+MAX_ID: Final = 128
+
+
+def attestation(body: pb.ComputeAttestation, header: Header, agreement: Agreement) -> None:
+    """One site, one period: every class once, every class and label once, every figure in its unit."""
+    require_span(body.start, body.end, header.period, agreement, "attestation")
+    chips = {row.chip_class for row in body.inventory}
+    require(len(chips) == len(body.inventory), Reason.ROW_TWICE, "attestation.inventory", "each class once")
+    for row in body.inventory:
+        require_class(row.chip_class, agreement, "attestation.inventory")
+        require_count(row, "chips", "attestation.inventory")
+    rows = {(row.chip_class, row.label) for row in body.use}
+    require(len(rows) == len(body.use), Reason.ROW_TWICE, "attestation.use", "each class and label once")
+    held = 0
+    for row in body.use:
+        held += _use(row, chips, agreement)
+    require(held <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, "attestation.use.held", "the sum overflows")
+    if body.HasField("energy"):
+        require_quantity(body, "energy", q.UNIT_WATT_HOUR, "attestation")
+    if body.mapping:
+        require_digest(body.mapping, "attestation.mapping")
+
+
+def _use(row: pb.Use, chips: set[str], agreement: Agreement) -> int:
+    """Check one row of use; its chip-seconds."""
+    where = "attestation.use"
+    require(
+        row.chip_class in chips, Reason.CHIP_CLASS_UNKNOWN, f"{where}.chip_class", f"{row.chip_class!r}: no inventory"
+    )
+    require_label(row.label, where)
+    held = require_quantity(row, "held", q.UNIT_CHIP_SECOND, where)
+    if row.HasField("operations"):
+        require_quantity(row, "operations", q.UNIT_TERAFLOP, where)
+        formats = {peak.format for peak in agreement.chips[row.chip_class].peaks}
+        require(row.format in formats, Reason.FORMAT_UNKNOWN, f"{where}.format", f"{row.format} for {row.chip_class}")
+    elif row.label in TRAINING:
+        raise Refused(Reason.QUANTITY_ABSENT, f"{where}.operations", f"stated for {q.Label.Name(row.label)}")
+    return held
+
+
+def halt_report(body: pb.HaltReport, header: Header, agreement: Agreement) -> None:
+    """What was stopped, each run once, each last checkpoint sealed."""
+    del header
+    require(body.level in agreement.levels, Reason.NAME_UNKNOWN, "halt_report.level", str(body.level))
+    require(body.episode >= 1, Reason.EPISODE_MISMATCH, "halt_report.episode", "from 1")
+    names = {run.run for run in body.runs}
+    require(len(names) == len(body.runs), Reason.ROW_TWICE, "halt_report.runs", "each run once")
+    for run in body.runs:
+        _id(run.run, "halt_report.runs.run")
+        require_label(run.label, "halt_report.runs")
+        require_count(run, "chips", "halt_report.runs")
+        require_quantity(run, "operations", q.UNIT_TERAFLOP, "halt_report.runs")
+        require_digest(run.sealed_checkpoint, "halt_report.runs.sealed_checkpoint")
+
+
+def transfer(body: pb.Transfer, header: Header, agreement: Agreement) -> None:
+    """One side of a movement of chips, with another party on the other side."""
+    _id(body.id, "transfer.id")
+    sides = {pb.DIRECTION_DISPATCH, pb.DIRECTION_RECEIPT}
+    require(body.direction in sides, Reason.VALUE_OUT_OF_RANGE, "transfer.direction", str(body.direction))
+    other = body.counterparty in agreement.parties and body.counterparty != header.author
+    require(other, Reason.NAME_UNKNOWN, "transfer.counterparty", repr(body.counterparty))
+    require_class(body.chip_class, agreement, "transfer")
+    require_count(body, "chips", "transfer")
+
+
+def _id(value: str, where: str) -> None:
+    require(0 < len(value) <= MAX_ID and value.isprintable(), Reason.NAME_MALFORMED, where, repr(value[:MAX_ID]))

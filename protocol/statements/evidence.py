@@ -1,0 +1,51 @@
+"""ShipmentReport, MeterReading, IndicatorReport: what independent sources say (design section 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from protocol.errors import Reason, require
+from protocol.statements.quantities import require_class, require_count, require_quantity, require_span
+from protocol.wire import MAX_UINT, require_digest
+from standstill.v1 import agreement_pb2 as agreement_pb
+from standstill.v1 import quantity_pb2 as q
+
+if TYPE_CHECKING:
+    from protocol.agreement import Agreement
+    from standstill.v1 import evidence_pb2 as pb
+    from standstill.v1.header_pb2 import Header
+
+
+def shipment_report(body: pb.ShipmentReport, header: Header, agreement: Agreement) -> None:
+    """Chips of a known class, to a lab that is not the supplier itself."""
+    require(bool(body.id) and body.id.isprintable(), Reason.NAME_MALFORMED, "shipment_report.id", repr(body.id))
+    to_lab = agreement.has_role(body.receiver, agreement_pb.ROLE_LAB) and body.receiver != header.author
+    require(to_lab, Reason.NAME_UNKNOWN, "shipment_report.receiver", repr(body.receiver))
+    require_class(body.chip_class, agreement, "shipment_report")
+    require_count(body, "chips", "shipment_report")
+
+
+def meter_reading(body: pb.MeterReading, header: Header, agreement: Agreement) -> None:
+    """One meter, one period, by the operator that the agreement names for the site."""
+    require(
+        bool(body.meter) and body.meter.isprintable(), Reason.NAME_MALFORMED, "meter_reading.meter", repr(body.meter)
+    )
+    _, site = agreement.sites[header.site]
+    require(site.metered_by == header.author, Reason.NO_AUTHORITY, "header.author", f"metered by {site.metered_by!r}")
+    require_span(body.start, body.end, header.period, agreement, "meter_reading")
+    require_quantity(body, "energy", q.UNIT_WATT_HOUR, "meter_reading")
+
+
+def indicator_report(body: pb.IndicatorReport, header: Header, agreement: Agreement) -> None:
+    """A known indicator of a lab, by somebody who may report it; a lab that may, reports on itself only."""
+    known = body.indicator in agreement.indicators
+    require(known, Reason.NAME_UNKNOWN, "indicator_report.indicator", repr(body.indicator))
+    require(body.lab in agreement.labs, Reason.NAME_UNKNOWN, "indicator_report.lab", repr(body.lab))
+    allowed = header.author in agreement.indicators[body.indicator].reported_by
+    require(allowed, Reason.NO_AUTHORITY, "header.author", f"{header.author} may not report {body.indicator}")
+    own = header.author not in agreement.labs or header.author == body.lab
+    require(own, Reason.NO_AUTHORITY, "indicator_report.lab", "a lab reports on itself only")
+    require(body.HasField("value"), Reason.QUANTITY_ABSENT, "indicator_report.value", "state zero as 0")
+    require(body.value <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, "indicator_report.value", str(body.value))
+    if body.plan:
+        require_digest(body.plan, "indicator_report.plan")

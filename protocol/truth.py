@@ -1,0 +1,67 @@
+"""Strong Kleene logic, and answers that carry their reasons (design section 5).
+
+The order FALSE < UNKNOWN < TRUE makes the three connectives one idea: `all` is the least of its parts, `any` the
+greatest, and `at least k` the k-th greatest. All are monotone, which is what makes pledges solvable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Truth(IntEnum):
+    """What is known of a test. Missing evidence is UNKNOWN, never FALSE."""
+
+    FALSE = 0
+    UNKNOWN = 1
+    TRUE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A value with why it has it.
+
+    Attributes:
+        value: the value.
+        text: one line for people: what was tested, what was found.
+        because: the parts that it was computed from, in order.
+    """
+
+    value: Truth
+    text: str
+    because: tuple[Explained, ...] = ()
+
+    def lines(self, depth: int = 0) -> Iterator[str]:
+        """The tree as indented lines, one test a line."""
+        yield f"{'  ' * depth}{self.value.name.lower():8}{self.text}"
+        for part in self.because:
+            yield from part.lines(depth + 1)
+
+
+def of(holds: bool) -> Truth:
+    """The value of a test whose evidence is all there."""
+    return Truth.TRUE if holds else Truth.FALSE
+
+
+def at_least(k: int, values: Sequence[Truth]) -> Truth:
+    """The k-th greatest; UNKNOWN over an empty group, because silence is no evidence; FALSE if there are fewer than k."""
+    if not values:
+        return Truth.UNKNOWN
+    if k > len(values):
+        return Truth.FALSE
+    return sorted(values, reverse=True)[k - 1]
+
+
+def all_of(values: Sequence[Truth]) -> Truth:
+    """The least; UNKNOWN over an empty group."""
+    return at_least(len(values), values)
+
+
+def any_of(values: Sequence[Truth]) -> Truth:
+    """The greatest; UNKNOWN over an empty group."""
+    return at_least(1, values)

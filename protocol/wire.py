@@ -1,0 +1,60 @@
+"""Strict reading of protobuf bytes (spec: wire, section 1).
+
+Two readers must never see two meanings in the same bytes, so a message is accepted only in the one form that every
+proto3 encoder writes up to field order: no unknown field, no singular field given twice, no default value spelled out,
+no padded varint. All four show in one comparison: what is understood must fill exactly the bytes received.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from google.protobuf.message import DecodeError
+
+from protocol.errors import Reason, Refused, require
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+M = TypeVar("M", bound="Message")
+
+MAX_UINT = 2**63 - 1
+"""Largest signed quantity: fits the signed 64-bit integers of every language and database."""
+
+DIGEST_LENGTH = 32
+"""Length of SHA-256 digests, Ed25519 public keys and salts, bytes."""
+
+
+def parse(kind: type[M], data: bytes, field: str, limit: int = 65_535) -> M:
+    """Read one message strictly.
+
+    Args:
+        kind: generated message class.
+        data: exact bytes received.
+        field: name of the whole message in refusals.
+        limit: most bytes accepted; 65,535 is the entry limit of C2SP tlog-tiles.
+
+    Raises:
+        Refused: MESSAGE_TOO_LARGE, MESSAGE_MALFORMED (not protobuf), MESSAGE_NOT_CANONICAL (unknown field, repeated
+            singular field, spelled-out default or padded varint).
+    """
+    require(len(data) <= limit, Reason.MESSAGE_TOO_LARGE, field, f"{len(data)} bytes, at most {limit}")
+    message = kind()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise Refused(Reason.MESSAGE_MALFORMED, field, str(error)) from None
+    message.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+    if message.ByteSize() != len(data):
+        raise Refused(Reason.MESSAGE_NOT_CANONICAL, field, f"{message.ByteSize()} of {len(data)} bytes are understood")
+    return message
+
+
+def encode(message: Message) -> bytes:
+    """Serialize a message that is about to be signed; afterwards only these bytes count."""
+    return message.SerializeToString(deterministic=True)
+
+
+def require_digest(value: bytes, field: str) -> None:
+    """Refuse anything but 32 bytes with DIGEST_LENGTH."""
+    require(len(value) == DIGEST_LENGTH, Reason.DIGEST_LENGTH, field, f"{len(value)} bytes, not {DIGEST_LENGTH}")

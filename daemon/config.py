@@ -26,6 +26,7 @@ Location = tuple[int | str, ...]
 
 _KEY: Final = re.compile(r"""\s*(?P<key>[A-Za-z0-9_-]+|"[^"]+")\s*=""")
 _TABLE: Final = re.compile(r"\s*\[(?P<list>\[)?\s*(?P<name>[^\[\]]+?)\s*\]")
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 _SYNTAX: Final = re.compile(r"(?P<what>.*) \(at line (?P<line>\d+), column \d+\)")
 
 
@@ -184,21 +185,33 @@ def _explain(settings: BaseModel | type[BaseModel], table: tuple[str, ...]) -> I
 
 
 def _explain_tables(table: tuple[str, ...], field: FieldInfo, value: Any) -> Iterator[str]:
-    """One table, one per item of a list, or a commented pattern where there is none."""
+    """One table, one per item of a list or mapping, or a commented pattern where there is none."""
     model = _inner_model(field.annotation)
     if model is None:
         raise TypeError(f"{table} holds no model")
-    listed = _is_list(field.annotation)
-    name = ".".join(table)
-    header = f"[[{name}]]" if listed else f"[{name}]"
-    items = list(value) if listed and value else [value] if isinstance(value, BaseModel) else []
     yield from _explanation(field)
-    for item in items:
+    items = list(_items(table, field, value))
+    for header, path, item in items:
         yield header
-        yield from _explain(item, table)
+        yield from _explain(item, path)
     if not items:
-        yield f"# {header}"
+        name = ".".join(table)
+        pattern = f"[[{name}]]" if _holds(field.annotation, tuple, list) else f"[{name}]"
+        yield f"# [{name}.NAME]" if _holds(field.annotation, dict) else f"# {pattern}"
         yield from (line if line.startswith("#") or not line else f"# {line}" for line in _explain(model, table))
+
+
+def _items(table: tuple[str, ...], field: FieldInfo, value: Any) -> Iterator[tuple[str, tuple[str, ...], BaseModel]]:
+    """Header, path and model of each table that a value stands for."""
+    name = ".".join(table)
+    if isinstance(value, BaseModel):
+        yield f"[{name}]", table, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield f"[{name}.{_toml_key(key)}]", (*table, _toml_key(key)), item
+    elif _holds(field.annotation, tuple, list):
+        for item in value or ():
+            yield f"[[{name}]]", table, item
 
 
 def _explanation(field: FieldInfo) -> Iterator[str]:
@@ -214,11 +227,16 @@ def _assignment(name: str, field: FieldInfo, value: Any, *, fixed: bool) -> str:
     return f"# {name} =" if not field.is_required() else f"# {name} =   (required)"
 
 
-def _is_list(annotation: Any) -> bool:
+def _holds(annotation: Any, *kinds: type) -> bool:
+    """Whether an annotation is, or may be, one of these kinds of container."""
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
-        return any(_is_list(part) for part in typing.get_args(annotation))
-    return origin in (tuple, list)
+        return any(_holds(part, *kinds) for part in typing.get_args(annotation))
+    return origin in kinds
+
+
+def _toml_key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
 
 
 def _toml(value: Any) -> str:

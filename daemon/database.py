@@ -25,6 +25,8 @@ POSTGRES_LOCK: Final = 0x5354_414E_4453_5449
 """Key of the advisory lock: "STANDSTI" in ASCII."""
 
 _BUSY_MILLISECONDS: Final = 10_000
+_LOCK_MILLISECONDS: Final = 2_000
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 _CONNECTIONS: Final = 8
 _OVERFLOW: Final = 32
 _STORE_MODE: Final = 0o600
@@ -187,10 +189,15 @@ def _advisory_lock(engine: Engine) -> Iterator[None]:
     """The server lets go of it when this connection ends, however it ends."""
     with engine.connect() as connection:
         connection.detach()
-        taken = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({POSTGRES_LOCK})").scalar_one()
+        # Not at once: after a kill, the server may still be busy with what the dead process asked last.
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
+        try:
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({POSTGRES_LOCK})")
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                raise _in_use(engine.url.render_as_string()) from error
+            raise
         connection.commit()
-        if not taken:
-            raise _in_use(engine.url.render_as_string())
         yield
 
 

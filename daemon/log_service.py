@@ -23,6 +23,10 @@ ReaderOf = Callable[[grpc.ServicerContext], Reader]
 """Says what a caller may read; :meth:`daemon.tls.Peers.reader` is one."""
 
 
+NoteOf = Callable[[str], tuple[bytes | None, int]]
+"""The newest signed note of a log and the size that it speaks of; (None, 0) if there is none. Raises UNKNOWN_ORIGIN."""
+
+
 def _never(origin: str) -> bool:
     return False
 
@@ -30,23 +34,32 @@ def _never(origin: str) -> bool:
 class LogServicer(log_service_pb2_grpc.LogServiceServicer):
     """Answers the calls of LogService from a store; every refusal is left to the server's interceptors."""
 
-    def __init__(self, store: LogStore, reader_of: ReaderOf, *, is_public: Callable[[str], bool] = _never) -> None:
+    def __init__(
+        self,
+        store: LogStore,
+        reader_of: ReaderOf,
+        *,
+        is_public: Callable[[str], bool] = _never,
+        note_of: NoteOf | None = None,
+    ) -> None:
         """Serve `store`.
 
         Args:
             store: holds the logs.
             reader_of: what a caller may read.
             is_public: whether everybody may read the headers of the log of this origin, as in a record log.
+            note_of: where the newest checkpoint of a log is; in the store if absent.
         """
         self._store = store
         self._reader_of = reader_of
         self._is_public = is_public
+        self._note_of = note_of if note_of is not None else store.note
 
     def GetCheckpoint(
         self, request: log_service_pb2.GetCheckpointRequest, context: grpc.ServicerContext
     ) -> log_service_pb2.GetCheckpointResponse:
         """The newest checkpoint; refuses with UNKNOWN_ORIGIN, CHECKPOINT_ABSENT."""
-        note, _ = self._store.note(request.origin)
+        note, _ = self._note_of(request.origin)
         if note is None:
             raise _no_checkpoint(request.origin)
         return log_service_pb2.GetCheckpointResponse(note=note)
@@ -106,7 +119,7 @@ class LogServicer(log_service_pb2_grpc.LogServiceServicer):
 
     def _require_signed(self, origin: str, size: int) -> None:
         """Refuse sizes that no checkpoint speaks of yet: what is not signed may still be lost or replaced."""
-        note, signed = self._store.note(origin)
+        note, signed = self._note_of(origin)
         if note is None:
             raise _no_checkpoint(origin)
         require(size <= signed, Reason.BEYOND_CHECKPOINT, "size", f"expected at most {signed}, found {size}")
@@ -115,7 +128,7 @@ class LogServicer(log_service_pb2_grpc.LogServiceServicer):
         real = level <= MAX_LEVEL and 1 <= width <= TILE_WIDTH
         what = f"expected level 0 to {MAX_LEVEL} and width 1 to {TILE_WIDTH}, found {level} and {width}"
         require(real, Reason.INDEX_OUT_OF_RANGE, "width", what)
-        note, signed = self._store.note(origin)
+        note, signed = self._note_of(origin)
         if note is None:
             raise _no_checkpoint(origin)
         most = tile_width(level, index, signed)

@@ -177,6 +177,15 @@ class LogStore:
             row = self.log_row(connection, origin)
             return Head(row.size, row.root)
 
+    def frontier(self, origin: str, *, tx: Connection | None = None) -> Frontier:
+        """The roots of a log's complete subtrees, from which it is continued.
+
+        Raises:
+            Refused: UNKNOWN_ORIGIN.
+        """
+        with self.database.reading(tx) as connection:
+            return Frontier.from_bytes(self.log_row(connection, origin).frontier)
+
     def note(self, origin: str, *, tx: Connection | None = None) -> tuple[bytes | None, int]:
         """The newest signed note of a log, exact bytes, and the size that it speaks of; (None, 0) if there is none.
 
@@ -292,6 +301,7 @@ class LogStore:
         Raises:
             Refused: UNKNOWN_ORIGIN, INDEX_OUT_OF_RANGE.
         """
+        self._require_log(origin)
         return inclusion_path(index, size, lambda tile: self.tile(origin, tile))
 
     def consistency_path(self, origin: str, old_size: int, new_size: int) -> tuple[bytes, ...]:
@@ -300,6 +310,7 @@ class LogStore:
         Raises:
             Refused: UNKNOWN_ORIGIN, SIZE_ORDER, INDEX_OUT_OF_RANGE.
         """
+        self._require_log(origin)
         return consistency_path(old_size, new_size, lambda tile: self.tile(origin, tile))
 
     def _read_tile(self, connection: Connection, log_id: int, tile: TileId) -> Tile:
@@ -319,6 +330,11 @@ class LogStore:
         statement = self.database.sql("SELECT hashes FROM tiles WHERE log_id = ? AND level = ? AND idx = ?")
         found: bytes | None = connection.exec_driver_sql(statement, (log_id, level, index)).scalar()
         return found
+
+    def _require_log(self, origin: str) -> None:
+        if origin not in self._ids:
+            with self.database.reading() as connection:
+                self._log_id(connection, origin)
 
     def _log_id(self, connection: Connection, origin: str) -> int:
         if (known := self._ids.get(origin)) is not None:

@@ -74,7 +74,10 @@ class Peer:
 
 
 class Peers:
-    """The callers that a daemon knows, by the fingerprint of their certificate."""
+    """The callers that a daemon knows, by the fingerprint of their certificate.
+
+    A peer that made its own certificate an authority gains nothing: what it issues has another fingerprint.
+    """
 
     def __init__(self, peers: Iterable[tuple[bytes, Peer]] = ()) -> None:
         """Take (certificate in PEM, peer) pairs."""
@@ -190,7 +193,8 @@ def _self_signed(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate
         .not_valid_before(now - _CLOCK_SKEW)
         .not_valid_after(now + dt.timedelta(days=366 * VALID_YEARS))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host(name))]), critical=False)
-        # Not an authority: as a trust anchor it must not admit certificates that its holder issues.
+        # Not an authority: as a trust anchor it must not admit certificates that its holder issues. Of the two, it is
+        # the key usage that TLS libraries heed in an anchor.
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_SIGNS_HANDSHAKES, critical=True)
         .add_extension(x509.ExtendedKeyUsage(both_ends), critical=False)

@@ -245,6 +245,35 @@ def levels_rise(terms: pb.Agreement) -> Iterator[Refused]:
         if not set(high.allowed) <= set(low.allowed):
             found = f"allows work that {low.name} forbids"
             yield Refused(Reason.LEVELS_DO_NOT_RISE, f"levels.{high.name}.allowed", found)
+        for cap in low.caps:
+            if set(cap.labels) & set(high.allowed) and not any(_implies(own, cap, high) for own in high.caps):
+                found = f"work that {cap.name} of {low.name} caps is not capped as tightly"
+                yield Refused(Reason.LEVELS_DO_NOT_RISE, f"levels.{high.name}.caps", found)
+
+
+def _implies(tight: pb.Cap, loose: pb.Cap, level: pb.Level) -> bool:
+    """Whether work that a level allows and one cap admits is admitted by another: no label, window or limit escapes."""
+    covers = set(loose.labels) & set(level.allowed) <= set(tight.labels)
+    limits = all(
+        tight.HasField(unit) and getattr(tight, unit) <= getattr(loose, unit)
+        for unit in ("teraflop", "chip_seconds")
+        if loose.HasField(unit)
+    )
+    return covers and limits and tight.window_periods >= loose.window_periods
+
+
+def callers_and_lifters_overlap(terms: pb.Agreement) -> Iterator[Refused]:
+    """No group of voters can call a level while another, without a member in common, lifts it (annex 5.3, 5)."""
+    owners = {party.name: party.owner for party in terms.parties}
+    rules = {rule.name: (rule.yes, {owners[name] for name in rule.voters}) for rule in terms.rules}
+    for level in terms.levels:
+        if not level.called_by:
+            continue
+        (to_call, callers), (to_lift, lifters) = rules[level.called_by], rules[level.lifted_by]
+        shared = max(to_lift - len(lifters - callers), 0)
+        if to_call + shared <= len(callers):
+            found = f"{to_call} of {len(callers)} call, {to_lift} others of {len(lifters)} lift: for ever, in turn"
+            yield Refused(Reason.RULES_CONTRADICT, f"levels.{level.name}.lifted_by", found)
 
 
 def conditions_make_sense(terms: pb.Agreement) -> Iterator[Refused]:
@@ -278,6 +307,7 @@ _FORM: tuple[Callable[[pb.Agreement], Iterator[Refused]], ...] = (
 _NAMES: tuple[Callable[[pb.Agreement], Iterator[Refused]], ...] = (references_resolve,)
 _MEANING: tuple[Callable[[pb.Agreement], Iterator[Refused]], ...] = (
     quorums_can_be_met,
+    callers_and_lifters_overlap,
     clocks_agree,
     levels_rise,
     conditions_make_sense,

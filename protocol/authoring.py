@@ -60,7 +60,7 @@ def write_leaf(
         origin=cursor.origin,
         kind=draft.kind,
         sequence=cursor.index,
-        previous=cursor.previous,
+        previous=cursor.previous or b"",
         period=draft.period,
         site=draft.site,
         audience=KINDS[draft.kind].audience,

@@ -220,7 +220,8 @@ def _read(view: _View, log: bundle_pb2.BundledLog, cursor: Cursor) -> Iterator[R
     for proven in log.leaves:
         rises = proven.index >= cursor.index
         require(rises, Reason.ORDER_MISMATCH, f"logs.{log.origin}.leaves", f"{proven.index} out of order")
-        here = replace(cursor, index=proven.index, previous=None)
+        previous = cursor.previous if proven.index == cursor.index else None
+        here = replace(cursor, index=proven.index, previous=previous)
         (leaf,), cursor = read_leaves(view.agreement, here, [proven.leaf])
         yield leaf
 

@@ -69,8 +69,10 @@ def require_next(state: State, closing: record_pb2.Closing, sizes: Mapping[str, 
         sizes: recorded size of every log, by origin.
 
     Raises:
-        Refused: CLOSING_NOT_NEXT, STATE_DIFFERS.
+        Refused: WRONG_AGREEMENT, CLOSING_NOT_NEXT, STATE_DIFFERS, UNKNOWN_ORIGIN.
     """
+    same = closing.agreement == state.agreement
+    require(same, Reason.WRONG_AGREEMENT, "closing.agreement", closing.agreement.hex())
     rises = state.period is None or closing.period > state.period
     require(rises, Reason.CLOSING_NOT_NEXT, "closing.period", f"{closing.period} after {state.period}")
     chained = closing.previous == state.closing
@@ -78,5 +80,6 @@ def require_next(state: State, closing: record_pb2.Closing, sizes: Mapping[str, 
     require(closing.terms == state.terms, Reason.CLOSING_NOT_NEXT, "closing.terms", closing.terms.hex())
     require(closing.state == state.digest(), Reason.STATE_DIFFERS, "closing.state", closing.state.hex())
     for head in closing.heads:
+        require(head.origin in sizes, Reason.UNKNOWN_ORIGIN, "closing.heads.origin", repr(head.origin))
         grows = head.size > sizes[head.origin]
         require(grows, Reason.CLOSING_NOT_NEXT, f"closing.heads.{head.origin}", f"size {head.size} does not rise")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from protocol.errors import Reason, Refused
+from protocol.wire import MAX_UINT
 from standstill.v1 import agreement_pb2 as agreement_pb
 from standstill.v1 import condition_pb2 as pb
 
@@ -83,6 +84,8 @@ def _problems_of_reading(terms: agreement_pb.Agreement, test: pb.Condition.Readi
         yield Refused(Reason.NAME_UNKNOWN, f"{where}.indicator", repr(test.indicator))
     if not set(test.of) <= labs:
         yield Refused(Reason.NAME_UNKNOWN, f"{where}.of", ", ".join(sorted(set(test.of) - labs)))
+    if len(set(test.of)) != len(test.of):
+        yield Refused(Reason.NAME_TWICE, f"{where}.of", "each lab once, or one lab would count as two")
     if not 1 <= test.labs <= len(test.of or labs):
         yield Refused(Reason.CONDITION_MALFORMED, f"{where}.labs", f"{test.labs} of {len(test.of or labs)}")
     if test.comparison == pb.COMPARISON_UNSPECIFIED:
@@ -91,10 +94,13 @@ def _problems_of_reading(terms: agreement_pb.Agreement, test: pb.Condition.Readi
 
 def _problems_of_keeps(terms: agreement_pb.Agreement, test: pb.Condition.Keeps, where: str) -> Iterator[Refused]:
     labs = _labs(terms)
-    if not set(test.of) <= labs or len(set(test.of)) != len(test.of):
-        yield Refused(Reason.NAME_UNKNOWN, f"{where}.of", "labs of the agreement, each once")
-    if not 1 <= test.k <= len(test.of):
-        yield Refused(Reason.CONDITION_MALFORMED, f"{where}.k", f"{test.k} of {len(test.of)}")
+    if not set(test.of) <= labs:
+        yield Refused(Reason.NAME_UNKNOWN, f"{where}.of", ", ".join(sorted(set(test.of) - labs)))
+    if len(set(test.of)) != len(test.of):
+        yield Refused(Reason.NAME_TWICE, f"{where}.of", "each lab once, or one lab would count as two")
+    groups = len({party.owner for party in terms.parties if party.name in test.of})
+    if not 1 <= test.k <= groups:
+        yield Refused(Reason.CONDITION_MALFORMED, f"{where}.k", f"{test.k} of {groups} control groups")
     yield from _problems_of_rank(terms, test.level, where)
 
 
@@ -117,12 +123,16 @@ def _problems_of_rank(terms: agreement_pb.Agreement, rank: int, where: str) -> I
 def never_true(condition: pb.Condition, labs: int) -> bool:
     """Whether no record can make the condition true: a constant, or readings that exclude each other.
 
-    Exact for constants and for readings of the same indicator and labs joined by `all`; other contradictions are
-    not searched for here. `labs` is the number of labs of the agreement.
+    Exact for constants, for readings alone, and for readings of the same indicator and labs joined by `all`; other
+    contradictions are not searched for here. `labs` is the number of labs of the agreement.
     """
     test = condition.WhichOneof("test")
     if test == "constant":
         return not condition.constant.value
+    if test == "reading":
+        # Readings are 0 to MAX_UINT.
+        below = condition.reading.comparison == pb.COMPARISON_BELOW
+        return condition.reading.threshold == 0 if below else condition.reading.threshold > MAX_UINT
     if test == "all":
         return any(never_true(part, labs) for part in condition.all.of) or _readings_exclude(condition.all.of, labs)
     if test == "any":

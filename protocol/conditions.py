@@ -31,11 +31,14 @@ class Facts(Protocol):
     def keeps(self, lab: str, level: int) -> bool:
         """Whether a lab keeps a level and is relied on."""
 
+    def group(self, lab: str) -> str:
+        """Control group of a lab."""
+
     def bound(self, level: int) -> tuple[str, ...]:
         """Labs that a level binds."""
 
     def honored_in_a_row(self, lab: str, level: int) -> int:
-        """Newest settled periods in a row in which a lab was honored, at most as many as the level's restriction has."""
+        """Newest settled periods in a row in which a lab was honored and the level restricted."""
 
     def held(self, level: int) -> int:
         """Closed periods of restriction in the level's episode; 0 while open."""
@@ -43,7 +46,7 @@ class Facts(Protocol):
 
 def evaluate(condition: pb.Condition, facts: Facts) -> Explained:
     """Value and reasons of a condition; total on every condition that the agreement's rules admit."""
-    test = condition.WhichOneof("test")
+    test = str(condition.WhichOneof("test"))
     return _TESTS[test](getattr(condition, test), facts)
 
 
@@ -87,8 +90,15 @@ def _level_phase(test: pb.Condition.LevelPhase, facts: Facts) -> Explained:
 
 
 def _keeps(test: pb.Condition.Keeps, facts: Facts) -> Explained:
+    groups: dict[str, list[str]] = {}
+    for lab in test.of:
+        groups.setdefault(facts.group(lab), []).append(lab)
+    # A control group keeps the least of what its labs keep, and counts once (annex 4.1, 3).
     parts = tuple(
-        Explained(truth.of(facts.keeps(lab, test.level)), f"{lab} keeps level {test.level}") for lab in test.of
+        Explained(
+            truth.of(all(facts.keeps(lab, test.level) for lab in labs)), f"{' and '.join(labs)} at level {test.level}"
+        )
+        for labs in groups.values()
     )
     text = f"at least {test.k} of {', '.join(test.of)} keep level {test.level}"
     return Explained(truth.at_least(test.k, [part.value for part in parts]), text, parts)

@@ -53,23 +53,25 @@ def settle(conduct: Conduct, verdict: str, of_last: int) -> Conduct:
 def move(conduct: Conduct, terms: agreement_pb2.Standing) -> Conduct:
     """Standing after one more closed period: the table of annex 4.4, without the votes that hold a lab."""
     back_after = terms.back_after_periods * 2 ** max(conduct.losses - 1, 0)
+    timer = conduct.timer + 1
     moves: Mapping[Standing, tuple[bool, Standing]] = {
         Standing.RELIED: (conduct.settled.count(BREACHED) >= terms.breached, Standing.ACCUSED),
-        Standing.ACCUSED: (conduct.timer >= terms.release_notice_periods, Standing.OUT),
-        Standing.OUT: (conduct.honored >= back_after, Standing.RELIED),
+        Standing.ACCUSED: (timer >= terms.release_notice_periods, Standing.OUT),
+        # What was honored before standing was lost does not win it back.
+        Standing.OUT: (min(conduct.honored, timer) >= back_after, Standing.RELIED),
     }
     due, target = moves[conduct.standing]
     if not due:
-        return replace(conduct, timer=conduct.timer + 1)
+        return replace(conduct, timer=timer)
     losses = conduct.losses + (target is Standing.OUT)
     settled = () if target is Standing.RELIED else conduct.settled
     return replace(conduct, standing=target, timer=0, losses=losses, settled=settled)
 
 
 def freshness(silent_for: int, terms: agreement_pb2.Freshness) -> Freshness:
-    """What it means that an attestation is not recorded this many closings after the period that it speaks of."""
-    if silent_for > terms.presumed_non_compliant_periods:
+    """What it means that an attestation is not recorded by the closing this many periods after the one spoken of."""
+    if silent_for >= terms.presumed_non_compliant_periods:
         return Freshness.PRESUMED
-    if silent_for > terms.stale_periods:
+    if silent_for >= terms.stale_periods:
         return Freshness.STALE
-    return Freshness.LATE if silent_for > terms.late_periods else Freshness.FRESH
+    return Freshness.LATE if silent_for >= terms.late_periods else Freshness.FRESH

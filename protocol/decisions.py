@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from protocol.state import key
+from protocol.state import Membership, key
 from standstill.v1 import decision_pb2 as pb
 
 if TYPE_CHECKING:
@@ -50,12 +50,15 @@ def tally(agreement: Agreement, state: State, level: int, motion: pb.Motion.Valu
     Of voters in one control group the newest ballot speaks for the group.
     """
     rule = rule_for(agreement, level, motion)
-    if rule is None or state.period is None:
+    if rule is None:
         return Tally((), 1, ())
     newest: dict[str, tuple[BallotState, str]] = {}
     for voter in rule.voters:
         ballot = state.ballots.get(key(voter, motion, level))
-        if ballot is None or ballot.episode != episode or ballot.period <= state.period - rule.ballot_life_periods:
+        if ballot is None or ballot.episode != episode or ballot.closing <= state.closings - rule.ballot_life_periods:
+            continue
+        # Who has left decides nothing any more.
+        if state.parties[voter].membership is Membership.OUT:
             continue
         owner = agreement.owner(voter)
         if owner not in newest or (ballot.period, ballot.index) > (newest[owner][0].period, newest[owner][0].index):

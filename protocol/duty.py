@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from protocol.conduct import Freshness, freshness
-from protocol.state import Status
+from protocol.state import RESTRICTIVE, Status
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
@@ -40,24 +40,30 @@ def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
     reports = state.status is Status.IN_FORCE and state.since is not None and period >= state.since
     found, winding = Duty(reports=reports), 0
     for rank in sorted(state.levels):
-        level = state.levels[rank]
+        level, terms = state.levels[rank], agreement.levels[rank]
         binding = level.binds.get(lab)
-        if binding is None or not binding.since <= period or (binding.until is not None and period >= binding.until):
+        # While the record is dark a lab keeps what it keeps, up to the end of the mandate and the ramp after it.
+        over = level.stage in RESTRICTIVE and period >= (level.end or 0) + terms.ramp_periods
+        if binding is None or period < binding.since or over:
             continue
-        since = binding.since + agreement.levels[rank].wind_down_periods
+        since = binding.since + terms.wind_down_periods
         if period >= since:
             found = Duty(level=rank, episode=level.episode, since=since, reports=reports)
         else:
             winding = rank
-    return Duty(level=found.level, episode=found.episode, since=found.since, winding=winding, reports=reports)
+    above = winding if winding > found.level else 0
+    return Duty(level=found.level, episode=found.episode, since=found.since, winding=above, reports=reports)
 
 
 def silence(agreement: Agreement, state: State, lab: str) -> Freshness:
     """Freshness of a lab: that of its most silent site, as of the last closing (design section 3)."""
-    if state.since is None or state.period is None:
-        return Freshness.FRESH
-    attested = state.conduct[lab].attested
-    handles = [site.handle.hex() for site in agreement.parties[lab].sites]
-    oldest = min(attested.get(handle, state.since - 1) for handle in handles)
-    # A period can be recorded at the earliest by the closing after it, so the next one owed is `oldest + 1`.
-    return freshness(state.period - (oldest + 1), agreement.terms.freshness)
+    return freshness(state.conduct[lab].silent, agreement.terms.freshness)
+
+
+def last_attested(agreement: Agreement, state: State, lab: str) -> int:
+    """Last period that is attested for the most silent site of a lab; the one before the first owed if there is none.
+
+    Only while the agreement is in force.
+    """
+    attested, before = state.conduct[lab].attested, (state.since or 0) - 1
+    return min(max(attested.get(site.handle.hex(), before), before) for site in agreement.parties[lab].sites)

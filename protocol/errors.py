@@ -12,6 +12,7 @@ compare. A new rule adds one member here, in the section of the layer that owns 
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum, auto, unique
 
 
@@ -99,6 +100,7 @@ class Reason(_Upper):
     REQUEST_TOO_LARGE = auto()
     RESPONSE_MALFORMED = auto()
     EQUIVOCATION = auto()
+    ROLLED_BACK = auto()
 
     # agreement
     VERSION_UNKNOWN = auto()
@@ -119,6 +121,7 @@ class Reason(_Upper):
     LEVELS_DO_NOT_RISE = auto()
     CLOCKS_CONTRADICT = auto()
     EVIDENCE_HAS_NO_SOURCE = auto()
+    RULES_CONTRADICT = auto()
 
     # leaf and header
     LEAF_WITHHELD = auto()
@@ -155,6 +158,7 @@ class Reason(_Upper):
     KEY_SET_VERSION = auto()
     PERIOD_OVERLAP = auto()
     EPISODE_MISMATCH = auto()
+    PLEDGE_STILL_RUNS = auto()
     CLOSING_NOT_NEXT = auto()
     STATE_DIFFERS = auto()
     STATE_MALFORMED = auto()
@@ -164,6 +168,8 @@ class Reason(_Upper):
     BUNDLE_INCOMPLETE = auto()
     TRUST_ROOT_MISMATCH = auto()
     ASSESSMENT_DIFFERS = auto()
+    NOT_ASSESSED = auto()
+    TOO_MANY_WATCHERS = auto()
 
     # daemons: clock, secrets, store
     CLOCK_UNREADABLE = auto()
@@ -177,7 +183,11 @@ class Reason(_Upper):
     STORE_VERSION = auto()
     STORE_IN_USE = auto()
     STORE_UNAVAILABLE = auto()
+    STORE_DAMAGED = auto()
+    STORE_BEHIND = auto()
     HEAD_CONFLICT = auto()
+    KEY_NOT_AGREED = auto()
+    NOT_FOUNDED = auto()
 
     # calls
     ADDRESS_IN_USE = auto()
@@ -187,6 +197,11 @@ class Reason(_Upper):
     AUDIENCE_TOO_LOW = auto()
     CHECKPOINT_ABSENT = auto()
     BEYOND_CHECKPOINT = auto()
+
+    # what a party is about to say (node)
+    DRAFT_MALFORMED = auto()
+    PERIOD_NOT_ENDED = auto()
+    PERIOD_NOT_COLLECTED = auto()
 
     # a lab's own records (node/collect)
     TRACE_OPTION = auto()
@@ -248,3 +263,14 @@ def require(condition: bool, reason: Reason, field: str = "", detail: str = "") 
     """Raise :class:`Refused` unless `condition` holds; one call is one rule."""
     if not condition:
         raise Refused(reason, field, detail)
+
+
+_WRITTEN = re.compile(r"(?P<reason>[A-Z_]+)(?: (?P<field>[^:]*))?(?:: (?P<detail>.*))?", re.DOTALL)
+
+
+def refusal_from(text: str) -> Refused:
+    """The refusal that a stored text, `str` of one, stands for."""
+    written = _WRITTEN.fullmatch(text)
+    if written is None:
+        raise ValueError(f"not the text of a refusal: {text!r}")
+    return Refused(Reason(written["reason"]), written["field"] or "", written["detail"] or "")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from protocol.agreement import Agreement
-    from protocol.state import State
+    from protocol.state import ReportState, State
 
 PHASES: Final[Mapping[Stage, pb.Phase.ValueType]] = {
     Stage.OPEN: pb.PHASE_OPEN,
@@ -46,18 +46,18 @@ class StateFacts:
     def readings(self, indicator: str, lab: str) -> tuple[tuple[int, ...], str]:
         """Newest reports that are not too old, one per control group, if there are enough of them."""
         terms = self.agreement.indicators[indicator]
-        oldest = (self.state.period or 0) - terms.max_age_periods
-        found: dict[str, tuple[int, str]] = {}
+        oldest = self.state.closings - terms.max_age_periods
+        found: dict[str, tuple[str, ReportState]] = {}
         for reporter in terms.reported_by:
-            report = self.state.reports.get(key(indicator, lab, reporter))
-            if report is not None and report.period >= oldest:
-                found[self.agreement.owner(reporter)] = (
-                    report.value,
-                    f"{report.value} ({reporter} log {report.index})",
-                )
+            report, owner = self.state.reports.get(key(indicator, lab, reporter)), self.agreement.owner(reporter)
+            if report is None or report.closing < oldest:
+                continue
+            if owner not in found or report.closing > found[owner][1].closing:
+                found[owner] = (reporter, report)
         if len(found) < terms.reports:
             return (), f"{len(found)} of {terms.reports} reports"
-        return tuple(value for value, _ in found.values()), ", ".join(text for _, text in found.values())
+        text = ", ".join(f"{report.value} ({reporter} log {report.index})" for reporter, report in found.values())
+        return tuple(report.value for _, report in found.values()), text
 
     def phase(self, level: int) -> pb.Phase.ValueType:
         """Phase of a level, or the one assumed."""
@@ -69,13 +69,21 @@ class StateFacts:
         relied = self.state.conduct[lab].standing is not Standing.OUT
         return member and relied and self.profile.get(lab, 0) >= level
 
+    def group(self, lab: str) -> str:
+        """Control group of a lab."""
+        return self.agreement.owner(lab)
+
     def bound(self, level: int) -> tuple[str, ...]:
         """Labs that a level binds now."""
         return tuple(lab for lab, binding in self.state.levels[level].binds.items() if binding.until is None)
 
     def honored_in_a_row(self, lab: str, level: int) -> int:
         """Honored settled periods in a row; what was honored before the restriction began proves nothing about it."""
-        return min(self.state.conduct[lab].honored, self.state.levels[level].held)
+        start, period = self.state.levels[level].start, self.state.period
+        if start is None or period is None:
+            return 0
+        restricted = period - self.agreement.terms.standing.settle_periods - start + 1
+        return max(min(self.state.conduct[lab].honored, restricted), 0)
 
     def held(self, level: int) -> int:
         """Closed periods of restriction in the episode."""

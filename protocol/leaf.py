@@ -13,6 +13,8 @@ until it is supplied (annex 7, 3).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum, auto
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.commitment import BODY_TAG, ENTRY_TAG, commit
@@ -22,7 +24,7 @@ from protocol.keys import signature_holds
 from protocol.merkle import leaf_hash
 from protocol.statements import KINDS, KindRule
 from protocol.statements.assessment import summary
-from protocol.wire import parse
+from protocol.wire import MAX_UINT, parse
 from standstill.v1 import header_pb2, membership_pb2
 
 if TYPE_CHECKING:
@@ -91,6 +93,17 @@ class Cursor:
     keys: KeyRing = KeyRing()
 
 
+class Bodies(Enum):
+    """What a reader does with bodies."""
+
+    WITHHELD = auto()
+    """The reader is not entitled to them: headers alone are checked."""
+    HELD = auto()
+    """They must be those that the headers commit to; their form is checked where they are used (:func:`read_body`)."""
+    READ = auto()
+    """They are checked and read."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadLeaf:
     """One leaf, read.
@@ -101,7 +114,7 @@ class ReadLeaf:
         leaf_hash: RFC 6962 hash of its entry, 32 bytes.
         identity: SHA-256 of the pre-authentication encoding, 32 bytes; zeros if there is no envelope to name.
         header: what was signed; None if it could not be read.
-        body: the body; None if it was refused or the reader may not see it.
+        body: the body; None if it was refused, was not read, or the reader may not see it.
         refusal: the first broken rule; None for a statement in good form.
     """
 
@@ -112,6 +125,19 @@ class ReadLeaf:
     header: header_pb2.Header | None
     body: Message | None
     refusal: Refused | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the fold counts the statement: what not every party may read of it changes nothing (annex 7, 2)."""
+        if self.refusal is None:
+            return True
+        if self.header is None or self.refusal.reason in _UNSIGNED:
+            return False
+        return KINDS[self.header.kind].audience > header_pb2.AUDIENCE_PARTIES
+
+
+_UNSIGNED: Final = frozenset({Reason.SIGNATURE_INVALID, Reason.THRESHOLD_NOT_MET, Reason.KEY_NOT_IN_FORCE})
+"""Refusals of signatures; a statement without a header is refused for its header, every other one for its body."""
 
 
 def verify_in_turn(claims: Sequence[Claim]) -> list[bool]:
@@ -124,7 +150,7 @@ def read_leaves(
     cursor: Cursor,
     leaves: Iterable[envelope_pb2.Leaf],
     *,
-    bodies: bool = True,
+    bodies: Bodies = Bodies.READ,
     verify: Callable[[Sequence[Claim]], Sequence[bool]] = verify_in_turn,
 ) -> tuple[list[ReadLeaf], Cursor]:
     """Open and check the next leaves of a log.
@@ -133,7 +159,7 @@ def read_leaves(
         agreement: the terms.
         cursor: how far the log has been read.
         leaves: what follows, in order.
-        bodies: whether the reader is entitled to bodies; without them only headers are checked.
+        bodies: what to do with bodies; those of KeySets are always read, because the leaves after them depend on them.
         verify: checks signatures in bulk.
 
     Returns:
@@ -141,28 +167,41 @@ def read_leaves(
         the tree rebuilt from `leaf_hash` must have the checkpoint's root.
 
     Raises:
-        Refused: LEAF_WITHHELD or COMMITMENT_MISMATCH, when what was served is not what the log holds.
+        Refused: LEAF_WITHHELD, SALT_LENGTH or COMMITMENT_MISMATCH, when what was served is not what the log holds.
     """
     found: list[ReadLeaf] = []
-    pending: list[tuple[int, Claim]] = []
+    places: list[tuple[int, tuple[bytes, ...]]] = []
+    claims: list[Claim] = []
     for leaf in leaves:
-        read, claim = _read(agreement, cursor, leaf, bodies=bodies)
+        read, claim = _read(agreement, cursor, leaf, bodies)
         if claim is not None:
-            pending.append((len(found), claim))
+            places.append((len(found), cursor.keys.statement))
+            claims.append(claim)
         found.append(read)
-        keys = cursor.keys
-        if isinstance(read.body, membership_pb2.KeySet):
-            keys = keys.after(read.body)
-        cursor = replace(cursor, index=cursor.index + 1, previous=read.leaf_hash, keys=keys)
-    for (place, _), holds in zip(pending, verify([claim for _, claim in pending]), strict=True):
-        if not holds:
+        keys = cursor.keys.after(read.body) if isinstance(read.body, membership_pb2.KeySet) else cursor.keys
+        cursor = Cursor(cursor.origin, cursor.author, cursor.in_record, cursor.index + 1, read.leaf_hash, keys)
+    for (place, ring), claim, holds in zip(places, claims, verify(claims), strict=True):
+        # The key id only chose which key to try first; which key verifies is what counts.
+        if not holds and not any(signature_holds(key, claim.message, claim.signature) for key in ring):
             refusal = Refused(Reason.SIGNATURE_INVALID, "signatures", "not by the author's key in force at this leaf")
             found[place] = replace(found[place], body=None, refusal=refusal)
     return found, cursor
 
 
+def read_body(agreement: Agreement, header: header_pb2.Header, data: bytes) -> Message:
+    """The body of a statement whose header was checked and commits to these bytes.
+
+    Raises:
+        Refused: a wire reason, or the first broken rule of the kind.
+    """
+    rule = KINDS[header.kind]
+    body = parse(rule.body, data, "body")
+    rule.validate(body, header, agreement)
+    return body
+
+
 def _read(
-    agreement: Agreement, cursor: Cursor, leaf: envelope_pb2.Leaf, *, bodies: bool
+    agreement: Agreement, cursor: Cursor, leaf: envelope_pb2.Leaf, bodies: Bodies
 ) -> tuple[ReadLeaf, Claim | None]:
     if not leaf.envelope:
         raise Refused(Reason.LEAF_WITHHELD, f"{cursor.origin}[{cursor.index}]", "no envelope")
@@ -170,52 +209,64 @@ def _read(
     identity, header, body, claim = NO_PREVIOUS, None, None, None
     try:
         envelope = parse_envelope(leaf.envelope)
-        identity = envelope.identity()
+        signed = envelope.pae()
+        identity = sha256(signed).digest()
         header = _header(agreement, cursor, envelope)
-        rule = KINDS[header.kind]
-        claim = _claim(agreement, cursor, envelope, rule)
-        if bodies:
-            body = _body(agreement, cursor, header, leaf, rule)
+        claim = _claim(agreement, cursor, envelope, signed, KINDS[header.kind])
+        body = _body(agreement, cursor, header, leaf, bodies)
     except Refused as refusal:
         if refusal.reason in _STOPS:
             raise
-        return ReadLeaf(cursor.origin, cursor.index, this_hash, identity, header, None, refusal), None
+        return ReadLeaf(cursor.origin, cursor.index, this_hash, identity, header, None, refusal), claim
     return ReadLeaf(cursor.origin, cursor.index, this_hash, identity, header, body, None), claim
 
 
-_STOPS: Final = frozenset({Reason.LEAF_WITHHELD, Reason.COMMITMENT_MISMATCH})
+_STOPS: Final = frozenset({Reason.LEAF_WITHHELD, Reason.COMMITMENT_MISMATCH, Reason.SALT_LENGTH})
+"""Refusals of what was served, which another server may serve rightly; all others are of what was said."""
 
 
 def _header(agreement: Agreement, cursor: Cursor, envelope: Envelope) -> header_pb2.Header:
-    """Rules of the header, in the order of its fields (spec: statements, section 2)."""
-    known = envelope.payload_type == HEADER_TYPE
-    require(known, Reason.PAYLOAD_TYPE_UNKNOWN, "payload_type", envelope.payload_type)
+    """Rules of the header, in the order of its fields (spec: statements, section 2).
+
+    Written with `if` rather than `require`: this runs for every statement of every log, and building the sentence of
+    a refusal that does not happen would cost more than all the rules.
+    """
+    if envelope.payload_type != HEADER_TYPE:
+        raise Refused(Reason.PAYLOAD_TYPE_UNKNOWN, "payload_type", envelope.payload_type)
     header = parse(header_pb2.Header, envelope.payload, "header")
-    require(header.agreement == agreement.digest, Reason.WRONG_AGREEMENT, "header.agreement", header.agreement.hex())
-    # A statement of one party in another's log speaks for nobody.
-    require(header.author == cursor.author, Reason.WRONG_AUTHOR, "header.author", f"{header.author} in {cursor.origin}")
-    require(header.origin == cursor.origin, Reason.WRONG_LOG, "header.origin", f"{header.origin} in {cursor.origin}")
-    require(header.kind in KINDS, Reason.KIND_UNKNOWN, "header.kind", str(header.kind))
-    rule = KINDS[header.kind]
-    require(rule.in_record == cursor.in_record, Reason.WRONG_LOG, "header.kind", "closings stand in record logs alone")
-    # Sequence is leaf index: duplicate, replay and gap are this one rule (annex 6.1).
-    in_turn = header.sequence == cursor.index
-    require(in_turn, Reason.SEQUENCE_MISMATCH, "header.sequence", f"{header.sequence} at leaf {cursor.index}")
-    chained = cursor.previous is None or header.previous == cursor.previous
-    require(chained, Reason.PREVIOUS_MISMATCH, "header.previous", "not the leaf before")
-    require(header.HasField("period") == rule.period, Reason.PERIOD_UNEXPECTED, "header.period", _stated(rule.period))
+    if header.agreement != agreement.digest:
+        raise Refused(Reason.WRONG_AGREEMENT, "header.agreement", header.agreement.hex())
+    rule = KINDS.get(header.kind)
+    if rule is None:
+        raise Refused(Reason.KIND_UNKNOWN, "header.kind", str(header.kind))
+    _place(cursor, header, rule)
+    if header.HasField("period") is not rule.period:
+        raise Refused(Reason.PERIOD_UNEXPECTED, "header.period", _stated(rule.period))
+    if header.period > MAX_UINT or header.claimed_time > MAX_UINT:
+        raise Refused(Reason.QUANTITY_OUT_OF_RANGE, "header.period", f"at most {MAX_UINT}")
     _site(agreement, header, rule)
-    same = header.audience == rule.audience
-    require(same, Reason.AUDIENCE_MISMATCH, "header.audience", f"{header.audience}, not {rule.audience}")
-    stated = header.HasField("assessment")
-    expected = header.kind == header_pb2.KIND_ASSESSMENT
-    require(stated == expected, Reason.SUMMARY_UNEXPECTED, "header.assessment", _stated(expected))
-    if stated:
-        summary(header, agreement)
-    roles = agreement.parties[cursor.author].roles
-    may = not rule.roles or not rule.roles.isdisjoint(roles)
-    require(may, Reason.NO_AUTHORITY, "header.author", f"{cursor.author} has no role that says this")
+    if header.audience != rule.audience:
+        raise Refused(Reason.AUDIENCE_MISMATCH, "header.audience", f"{header.audience}, not {rule.audience}")
+    _summary(agreement, header)
+    if rule.roles and rule.roles.isdisjoint(agreement.parties[cursor.author].roles):
+        raise Refused(Reason.NO_AUTHORITY, "header.author", f"{cursor.author} has no role that says this")
     return header
+
+
+def _place(cursor: Cursor, header: header_pb2.Header, rule: KindRule) -> None:
+    """A statement stands in its author's own log, at its turn, after the leaf that its author saw before it."""
+    # A statement of one party in another's log speaks for nobody.
+    if header.author != cursor.author:
+        raise Refused(Reason.WRONG_AUTHOR, "header.author", f"{header.author} in {cursor.origin}")
+    if header.origin != cursor.origin:
+        raise Refused(Reason.WRONG_LOG, "header.origin", f"{header.origin} in {cursor.origin}")
+    if rule.in_record is not cursor.in_record:
+        raise Refused(Reason.WRONG_LOG, "header.kind", "closings stand in record logs alone")
+    # Sequence is leaf index: duplicate, replay and gap are this one rule (annex 6.1).
+    if header.sequence != cursor.index:
+        raise Refused(Reason.SEQUENCE_MISMATCH, "header.sequence", f"{header.sequence} at leaf {cursor.index}")
+    if cursor.previous is not None and header.previous != cursor.previous:
+        raise Refused(Reason.PREVIOUS_MISMATCH, "header.previous", "not the leaf before")
 
 
 def _stated(expected: bool) -> str:
@@ -225,15 +276,26 @@ def _stated(expected: bool) -> str:
 def _site(agreement: Agreement, header: header_pb2.Header, rule: KindRule) -> None:
     """A site is one that the agreement lists; a lab speaks of its own."""
     if not rule.site:
-        require(not header.site, Reason.SITE_UNKNOWN, "header.site", "must be absent in this kind")
+        if header.site:
+            raise Refused(Reason.SITE_UNKNOWN, "header.site", "must be absent in this kind")
         return
-    require(header.site in agreement.sites, Reason.SITE_UNKNOWN, "header.site", header.site.hex())
+    if header.site not in agreement.sites:
+        raise Refused(Reason.SITE_UNKNOWN, "header.site", header.site.hex())
     lab, _ = agreement.sites[header.site]
-    own = header.kind != header_pb2.KIND_COMPUTE_ATTESTATION or lab == header.author
-    require(own, Reason.SITE_UNKNOWN, "header.site", f"a site of {lab}")
+    if header.kind == header_pb2.KIND_COMPUTE_ATTESTATION and lab != header.author:
+        raise Refused(Reason.SITE_UNKNOWN, "header.site", f"a site of {lab}")
 
 
-def _claim(agreement: Agreement, cursor: Cursor, envelope: Envelope, rule: KindRule) -> Claim | None:
+def _summary(agreement: Agreement, header: header_pb2.Header) -> None:
+    """Assessments, and only they, carry the summary that the fold counts."""
+    expected = header.kind == header_pb2.KIND_ASSESSMENT
+    if header.HasField("assessment") is not expected:
+        raise Refused(Reason.SUMMARY_UNEXPECTED, "header.assessment", _stated(expected))
+    if expected:
+        summary(header, agreement)
+
+
+def _claim(agreement: Agreement, cursor: Cursor, envelope: Envelope, signed: bytes, rule: KindRule) -> Claim | None:
     """The signature to check; root signatures are few and checked at once."""
     if rule.by_root:
         party = agreement.parties[cursor.author]
@@ -242,28 +304,32 @@ def _claim(agreement: Agreement, cursor: Cursor, envelope: Envelope, rule: KindR
         require(enough, Reason.THRESHOLD_NOT_MET, "signatures", f"{count} of {party.root_threshold} root keys")
         return None
     keys = cursor.keys.statement
-    require(bool(keys), Reason.KEY_NOT_IN_FORCE, "signatures", "no KeySet before this leaf")
-    one = len(envelope.signatures) == 1
-    require(one, Reason.THRESHOLD_NOT_MET, "signatures", "exactly one signature by a statement key")
+    if not keys:
+        raise Refused(Reason.KEY_NOT_IN_FORCE, "signatures", "no KeySet before this leaf")
+    if len(envelope.signatures) != 1:
+        raise Refused(Reason.THRESHOLD_NOT_MET, "signatures", "exactly one signature by a statement key")
     entry = envelope.signatures[0]
-    # The key id only chooses; which key verifies is what counts.
-    chosen = next((key for key in keys if key_id(key) == entry.key_id), keys[0])
-    return Claim(chosen, envelope.pae(), entry.signature)
+    chosen = keys[0]
+    if len(keys) > 1:
+        chosen = next((key for key in keys if key_id(key) == entry.key_id), chosen)
+    return Claim(chosen, signed, entry.signature)
 
 
 def _body(
-    agreement: Agreement, cursor: Cursor, header: header_pb2.Header, leaf: envelope_pb2.Leaf, rule: KindRule
-) -> Message:
-    """The body that the header commits to, in good form."""
-    where = f"{cursor.origin}[{cursor.index}].body"
-    require(bool(leaf.body_salt), Reason.LEAF_WITHHELD, where, "no body")
-    opened = commit(BODY_TAG, leaf.body_salt, leaf.body) == header.body_commitment
-    require(opened, Reason.COMMITMENT_MISMATCH, where, "another body than the header commits to")
-    body = parse(rule.body, leaf.body, "body")
+    agreement: Agreement, cursor: Cursor, header: header_pb2.Header, leaf: envelope_pb2.Leaf, bodies: Bodies
+) -> Message | None:
+    """The body that the header commits to, in good form if it is read."""
+    if bodies is Bodies.WITHHELD and not leaf.body_salt:
+        return None
+    if not leaf.body_salt:
+        raise Refused(Reason.LEAF_WITHHELD, f"{cursor.origin}[{cursor.index}].body", "no body")
+    if commit(BODY_TAG, leaf.body_salt, leaf.body) != header.body_commitment:
+        where = f"{cursor.origin}[{cursor.index}].body"
+        raise Refused(Reason.COMMITMENT_MISMATCH, where, "another body than the header commits to")
+    if bodies is Bodies.HELD and header.kind != header_pb2.KIND_KEY_SET:
+        return None
+    body = read_body(agreement, header, leaf.body)
     if isinstance(body, membership_pb2.KeySet):
-        next_version = body.version == cursor.keys.version + 1
-        require(
-            next_version, Reason.KEY_SET_VERSION, "key_set.version", f"{body.version}, not {cursor.keys.version + 1}"
-        )
-    rule.validate(body, header, agreement)
+        version = cursor.keys.version + 1
+        require(body.version == version, Reason.KEY_SET_VERSION, "key_set.version", f"{body.version}, not {version}")
     return body

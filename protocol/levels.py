@@ -77,7 +77,8 @@ def clock_events(level: LevelState, terms: agreement_pb2.Level, governed: int) -
         found.add(Event.LIFT)
     if level.stage is Stage.WINDING and governed >= (level.start or 0) + terms.wind_down_periods:
         found.add(Event.WOUND_DOWN)
-    if level.stage is Stage.RAMPING and level.age >= terms.ramp_periods:
+    # The period of this step is closed as well, so the ramp lasts as long as that of each lab.
+    if level.stage is Stage.RAMPING and level.age + 1 >= terms.ramp_periods:
         found.add(Event.RAMPED)
     return found
 

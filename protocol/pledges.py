@@ -58,7 +58,7 @@ def solve(
     while True:
         rounds += 1
         facts = facts_of(profile)
-        following = {lab: _kept(pledges[lab], top, facts) if lab in parties else 0 for lab in pledges}
+        following = {lab: kept(pledges[lab], top, facts) if lab in parties else 0 for lab in pledges}
         if following == profile:
             break
         profile = following
@@ -66,7 +66,7 @@ def solve(
     return Solution(profile, reasons, rounds)
 
 
-def _kept(pledge: PledgeState, top: int, facts: Facts) -> int:
+def kept(pledge: PledgeState, top: int, facts: Facts) -> int:
     """G(x)(i): the greatest of 0, the floor and every level whose clause holds (annex 4.1, 6)."""
     held = [rank for rank in range(1, top + 1) if _holds(clause(pledge, rank, facts), pledge.kept, rank)]
     return max([0, pledge.floor, *held])

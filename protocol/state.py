@@ -104,7 +104,7 @@ class Binding:
 
     Attributes:
         since: first period of the wind-down.
-        until: first period after the ramp; None while the level binds.
+        until: first period after the ramp, later by every dark period; None while the level binds.
     """
 
     since: int
@@ -146,12 +146,14 @@ class BallotState:
         episode: that it names.
         yes: the vote.
         period: of the closing that recorded it.
+        closing: number of that closing: a ballot's life counts closed periods (annex 1.7).
         index: its leaf.
     """
 
     episode: int
     yes: bool
     period: int
+    closing: int
     index: int
 
 
@@ -166,6 +168,7 @@ class Conduct:
         timer: closed periods in this standing.
         losses: times that it lost standing.
         attested: last period attested, by site handle in hex.
+        silent: closings at which the oldest attestation owed has been missing; 0: none is owed.
     """
 
     settled: tuple[str, ...] = ()
@@ -174,6 +177,7 @@ class Conduct:
     timer: int = 0
     losses: int = 0
     attested: Mapping[str, int] = field(default_factory=dict)
+    silent: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,10 +190,18 @@ class VerdictState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportState:
-    """A reporter's newest report of an indicator of a lab, with the closing and leaf that recorded it."""
+    """A reporter's newest report of an indicator of a lab.
+
+    Attributes:
+        value: in the indicator's unit.
+        period: of the closing that recorded it.
+        closing: number of that closing: a report's age counts closed periods (annex 1.7).
+        index: its leaf.
+    """
 
     value: int
     period: int
+    closing: int
     index: int
 
 
@@ -259,8 +271,8 @@ def read_state(text: bytes) -> State:
             for parent in parents:
                 place = place.setdefault(parent, {})
             place[leaf] = value
-        state = _build(State, tree)
-    except (ValueError, TypeError, AttributeError) as error:
+        state: State = _build(State, tree)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise Refused(Reason.STATE_MALFORMED, "state", str(error)) from None
     if state.text() != text:
         raise Refused(Reason.STATE_MALFORMED, "state", "not in the one form that is digested")
@@ -272,7 +284,7 @@ def _flatten(path: str, value: object) -> list[tuple[str, str]]:
     if value is None:
         return []
     if is_dataclass(value):
-        parts = [(item.name, getattr(value, item.name)) for item in fields(value)]
+        parts: list[tuple[object, object]] = [(item.name, getattr(value, item.name)) for item in fields(value)]
     elif isinstance(value, Mapping):
         parts = list(value.items())
     elif isinstance(value, tuple):

@@ -265,12 +265,16 @@ def _encode_entries(entries: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _subtree_reader(size: int, read_tile: ReadTile) -> Callable[[int, int], bytes]:
-    """Answer perfect subtrees of a tree of `size` from its tiles."""
+    """Answer perfect subtrees of a tree of `size` from its tiles, reading each of them once."""
+    tiles: dict[tuple[int, int], Tile] = {}
 
     def subtree_hash(level: int, index: int) -> bytes:
         tile_level, height = divmod(level, TILE_HEIGHT)
         tile_index, position = divmod(index << height, TILE_WIDTH)
-        tile = read_tile(TileId(tile_level, tile_index, tile_width(tile_level, tile_index, size)))
+        tile = tiles.get((tile_level, tile_index))
+        if tile is None:
+            tile = read_tile(TileId(tile_level, tile_index, tile_width(tile_level, tile_index, size)))
+            tiles[tile_level, tile_index] = tile
         return tile.rows[height][position >> height]
 
     return subtree_hash

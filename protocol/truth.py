@@ -49,7 +49,7 @@ def of(holds: bool) -> Truth:
 
 
 def at_least(k: int, values: Sequence[Truth]) -> Truth:
-    """The k-th greatest; UNKNOWN over an empty group, because silence is no evidence; FALSE if there are fewer than k."""
+    """The k-th greatest; FALSE if there are fewer than k; UNKNOWN over an empty group: silence is no evidence."""
     if not values:
         return Truth.UNKNOWN
     if k > len(values):

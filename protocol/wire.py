@@ -44,7 +44,7 @@ def parse(kind: type[M], data: bytes, field: str, limit: int = 65_535) -> M:
         message.ParseFromString(data)
     except DecodeError as error:
         raise Refused(Reason.MESSAGE_MALFORMED, field, str(error)) from None
-    message.DiscardUnknownFields()  # type: ignore[no-untyped-call]
+    message.DiscardUnknownFields()
     if message.ByteSize() != len(data):
         raise Refused(Reason.MESSAGE_NOT_CANONICAL, field, f"{message.ByteSize()} of {len(data)} bytes are understood")
     return message

@@ -61,7 +61,10 @@ class _Lost:
 
 def claims(source: Source) -> bool:
     """Return whether the input is an hourly table, even one with a misspelt column."""
-    return source.table is not None and source.table.find("chipseconds", "hour") is not None
+    table = source.table
+    if table is None:
+        return False
+    return table.find("chipseconds") is not None or None not in (table.find("hour"), table.find("label"))
 
 
 def read(source: Source, options: Options, tally: Tally) -> Reading:

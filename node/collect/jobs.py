@@ -1,6 +1,6 @@
 """Job tables: one row per job, under the column names of public cluster traces.
 
-Known by their columns, whatever their case and punctuation: the Helios, Philly, PAI, Kalos and Seren (Acme) traces,
+Known by their columns, whatever their case and punctuation: the Helios, PAI, Kalos and Seren (Acme) traces,
 MLPerf run tables, and any table with accelerators and two of start, end and duration. Times are Unix seconds,
 milliseconds or ISO 8601; a unit in the column's name (`_ms`, `_s`, `_min`, `_h`) is obeyed.
 

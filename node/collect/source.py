@@ -22,7 +22,7 @@ class Options:
 
     Attributes:
         mapping: labels and chip classes; the default labels nothing.
-        chip_class: class of chips whose record names none.
+        chip_class: class of chips whose record names none, or names the one type that no mapping translates.
         chips: installed chips by class; empty takes the peak of concurrent use.
         site: site of records that name none.
         period: seconds.
@@ -49,21 +49,30 @@ class Options:
         if found is None and kind and table:
             detail = f'"{kind[:40]}" is not in the chips table of the mapping'
             raise Refused(Reason.TRACE_CHIP_CLASS_UNKNOWN, column, detail)
-        name = found or kind or self.chip_class or "gpu"
-        return self.known(name, column)
+        if found is None and kind and self.chip_class is not None:
+            return self.name(kind, column)  # whether it is the one type that `chip_class` is for is seen at the end
+        return self.known(found or kind or self.chip_class or "gpu", column)
 
-    def known(self, name: str, column: str) -> str:
-        """Return a chip class as it is, if it can be one.
+    def name(self, text: str, column: str) -> str:
+        """Return a text as it is, if it can name a chip class: 1 to 64 printable characters.
 
         Raises:
             Refused: TRACE_CHIP_CLASS_UNKNOWN.
         """
-        plain = 0 < len(name) <= 64 and name.isprintable()
-        require(plain, Reason.TRACE_CHIP_CLASS_UNKNOWN, column, f'"{name[:40]}" is no name of a chip class')
-        agreed = self.known_classes is None or name in self.known_classes
-        detail = f'"{name}" is not in the chip table of the agreement; map it in mapping.toml, chips'
+        plain = 0 < len(text) <= 64 and text.isprintable()
+        require(plain, Reason.TRACE_CHIP_CLASS_UNKNOWN, column, f'"{text[:40]}" is no name of a chip class')
+        return text
+
+    def known(self, text: str, column: str) -> str:
+        """Return a chip class as it is, if the agreement has it.
+
+        Raises:
+            Refused: TRACE_CHIP_CLASS_UNKNOWN.
+        """
+        agreed = self.known_classes is None or text in self.known_classes
+        detail = f'"{text[:40]}" is not in the chip table of the agreement; map it in mapping.toml, chips'
         require(agreed, Reason.TRACE_CHIP_CLASS_UNKNOWN, column, detail)
-        return name
+        return self.name(text, column)
 
 
 @dataclass(frozen=True, slots=True)

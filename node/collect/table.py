@@ -83,15 +83,19 @@ def plain(column: str) -> str:
     return _PUNCTUATION.sub("", column.lower())
 
 
-def split(line: str, separator: str) -> list[str]:
-    """Split one line into cells: RFC 4180 quoting, except with `|`, where sacct quotes nothing."""
+def split(line: str, separator: str, where: str = "") -> list[str]:
+    """Split one line into cells: RFC 4180 quoting, except with `|`, where sacct quotes nothing.
+
+    Raises:
+        Refused: TRACE_QUOTING, with `where` as its field.
+    """
     if separator == "|" or '"' not in line:
         return line.split(separator)
     try:
         return next(csv.reader([line], delimiter=separator, strict=True))
     except csv.Error as error:
         detail = f"quotes do not match ({error}); a field may not contain a line break"
-        raise Refused(Reason.TRACE_QUOTING, "", detail) from None
+        raise Refused(Reason.TRACE_QUOTING, where, detail) from None
 
 
 def read_text(path: Path) -> str:
@@ -129,7 +133,7 @@ def parse_table(name: str, text: str) -> Table:
     require("\0" not in first, Reason.TRACE_NUL_BYTE, name, "the header contains a NUL byte")
     require(_is_utf8(first), Reason.TRACE_NOT_UTF8, name, "the header is not UTF-8")
     separator = next((mark for mark in "|\t;," if mark in first and (mark != ";" or "," not in first)), ",")
-    columns = tuple(cell.strip() for cell in split(first, separator))
+    columns = tuple(cell.strip() for cell in split(first, separator, f"{name}:{header + 1}"))
     open_ended = len(columns) > 1 and not columns[-1]
     columns = columns[:-1] if open_ended else columns
     seen: dict[str, str] = {}

@@ -37,7 +37,8 @@ def read_trace(
     Args:
         path: a table or JSON document, plain or gzipped.
         mapping: labels and chip classes; without one all work is `unlabelled`, except where the records state labels.
-        chip_class: class of chips whose record names none.
+        chip_class: class of chips whose record names none. If the records name one type only and no mapping translates
+            types, it stands for that type too.
         chips: installed chips; a number is for the one class that occurs. Without it: the peak of concurrent use.
         site: site of records that name none.
         period: seconds, from 1 to 366 days; periods begin at multiples of it.
@@ -61,7 +62,7 @@ def read_trace(
     )
     source = open_source(path)
     collector, tally = collector_for(source), Tally()
-    reading = collector.read(source, options, tally)
+    reading = _with_class(collector.read(source, options, tally), options, tally, path.name)
     return _trace(source, collector, reading, _one_class(options, reading), tally)
 
 
@@ -85,6 +86,25 @@ def _stated(chips: int | Mapping[str, int] | None, chip_class: str | None) -> Ma
         fits = 0 < count <= MAX_QUANTITY // _LONGEST_PERIOD
         require(fits, Reason.TRACE_OPTION, "chips", f"{count}; expected a whole number of installed accelerators")
     return stated
+
+
+def _with_class(reading: Reading, options: Options, tally: Tally, name: str) -> Reading:
+    """Take the one chip type that the records name as the class that was stated for them.
+
+    Raises:
+        Refused: TRACE_OPTION if they name several and some are not in the agreement: they are not one class.
+    """
+    types = sorted({job.chip_class for job in reading.jobs} - {options.chip_class})
+    if options.chip_class is None or options.mapping.chips or not types:
+        return reading
+    if len(types) > 1:
+        agreed = options.known_classes is None or set(types) <= set(options.known_classes)
+        detail = f"one class for the types {', '.join(types)}; map each in mapping.toml, chips"
+        require(agreed, Reason.TRACE_OPTION, "chip_class", detail)
+        return reading
+    options.known(options.chip_class, name)
+    tally.note(f'chips that the records name "{types[0]}" are taken as {options.chip_class}')
+    return replace(reading, jobs=tuple(replace(job, chip_class=options.chip_class) for job in reading.jobs))
 
 
 def _one_class(options: Options, reading: Reading) -> Options:

@@ -40,7 +40,8 @@ def step(agreement: Agreement, state: State, record: Record) -> Outcome:
     """The state after a closing.
 
     Raises:
-        Refused: CLOSING_NOT_NEXT or STATE_DIFFERS if the closing does not follow the state; the state then stands.
+        Refused: what :func:`protocol.closing.require_next` refuses, or LEAF_WITHHELD if leaves that the closing covers
+            are not in the record; the state then stands.
     """
     sizes = {party.origin: state.parties[party.name].size for party in agreement.terms.parties}
     require_next(state, record.closing, sizes)

@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from protocol import pledges
 from protocol.conduct import VERDICTS
 from protocol.errors import Reason, Refused
+from protocol.facts import StateFacts
 from protocol.state import Membership, ReportState, Stage, Status, VerdictState, key
+from protocol.statements import KINDS
 from standstill.v1 import decision_pb2
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from protocol.fold.work import Work
     from protocol.leaf import ReadLeaf
+    from protocol.state import PartyState, PledgeState
 
 
 def boundary(work: Work) -> None:
@@ -28,20 +34,27 @@ def boundary(work: Work) -> None:
             parties[name] = replace(party, notice_left=left, membership=Membership.OUT if gone else party.membership)
         else:
             parties[name] = party
-    ran = {}
-    for lab, pledge in work.old.pledges.items():
-        left = max(pledge.older_left - 1, 0)
-        # An older pledge also runs on while it is what keeps the lab bound (annex 3.3).
-        ran[lab] = replace(pledge, older_left=left, older=pledge.older if left or pledge.kept else b"")
+    ran = {lab: _run(work, pledge) for lab, pledge in work.old.pledges.items()}
     work.new = replace(work.new, parties=parties, pledges=ran)
+
+
+def _run(work: Work, pledge: PledgeState) -> PledgeState:
+    """A lab's pledges one step later: a replaced one runs for its notice, and on while it binds (annex 3.3)."""
+    profile = {lab: other.kept for lab, other in work.old.pledges.items()}
+    alone = replace(pledge, current=b"", floor=0)
+    binds = pledges.kept(alone, pledge.kept, StateFacts(work.agreement, work.old, profile))
+    runs = pledge.older_left > 0 or binds > 0
+    return replace(pledge, older_left=max(pledge.older_left - 1, 0), older=pledge.older if runs else b"")
 
 
 def proofs(work: Work) -> None:
     """2: every proven contradiction convicts, whoever logged it."""
     parties = dict(work.new.parties)
-    for leaves in work.record.leaves.values():
+    for head in work.record.closing.heads:
+        leaves = work.leaves(head.origin)
         for leaf in leaves:
-            if leaf.refusal is None and leaf.header is not None and leaf.header.kind == pb.KIND_MISBEHAVIOR:
+            proof = leaf.header is not None and leaf.header.kind == pb.KIND_MISBEHAVIOR
+            if proof and _refusal(work, leaf, revoked(leaves)) is None:
                 name = leaf.body.party  # type: ignore[union-attr]
                 parties[name] = replace(parties[name], convicted=True)
     work.new = replace(work.new, parties=parties)
@@ -53,13 +66,33 @@ def intake(work: Work) -> None:
     for head in work.record.closing.heads:
         name = work.agreement.logs[head.origin]
         parties[name] = replace(parties[name], size=head.size)
-        for leaf in work.record.leaves[head.origin]:
-            refusal = leaf.refusal or _without_authority(work, leaf)
+        leaves = work.leaves(head.origin)
+        stolen = revoked(leaves)
+        for leaf in leaves:
+            refusal = _refusal(work, leaf, stolen)
             if refusal is None:
                 work.accepted.append(leaf)
-            else:
-                work.refusals[leaf.origin, leaf.index] = refusal
+            if refusal or leaf.refusal:
+                work.refusals[leaf.origin, leaf.index] = refusal or leaf.refusal  # type: ignore[assignment]
     work.new = replace(work.new, parties=parties)
+
+
+def revoked(leaves: Iterable[ReadLeaf]) -> list[range]:
+    """Leaf indices of a log that its KeySets among these leaves take back (annex 3.3)."""
+    sets = [
+        leaf for leaf in leaves if leaf.refusal is None and leaf.header and leaf.header.kind == pb.KIND_KEY_SET
+    ]
+    found = [(leaf.body.revoked_from, leaf.index) for leaf in sets]  # type: ignore[union-attr]
+    return [range(first, index) for first, index in found if first]
+
+
+def _refusal(work: Work, leaf: ReadLeaf, stolen: list[range]) -> Refused | None:
+    """The first rule that keeps a statement from counting: of form, of keys, of authority."""
+    if not leaf.counts or leaf.header is None:
+        return leaf.refusal
+    if not KINDS[leaf.header.kind].by_root and any(leaf.index in indices for indices in stolen):
+        return Refused(Reason.KEY_REVOKED, "signatures", "by a key that a later KeySet takes back from here on")
+    return _without_authority(work, leaf)
 
 
 def _without_authority(work: Work, leaf: ReadLeaf) -> Refused | None:
@@ -74,11 +107,19 @@ def _without_authority(work: Work, leaf: ReadLeaf) -> Refused | None:
     membership = old.parties[header.author].membership
     if membership not in {Membership.IN, Membership.NOTICE}:
         return Refused(Reason.NO_AUTHORITY, "header.author", f"{header.author} is {membership}")
+    return _out_of_turn(work, leaf, header, membership)
+
+
+def _out_of_turn(work: Work, leaf: ReadLeaf, header: pb.Header, membership: Membership) -> Refused | None:
+    """The first rule of a kind that a party breaks by saying this now."""
     # In notice a party may tighten, not relax (annex 3.4).
     if header.kind == pb.KIND_BALLOT and membership is Membership.NOTICE:
         motion = leaf.body.motion  # type: ignore[union-attr]
         if motion == decision_pb2.MOTION_LIFT:
             return Refused(Reason.NO_AUTHORITY, "ballot.motion", f"{header.author} is leaving and may not lift")
+    # Who replaces a pledge twice within its notice would be rid of the first without notice (annex 3.3).
+    if header.kind == pb.KIND_PLEDGE and work.new.pledges[header.author].older:
+        return Refused(Reason.PLEDGE_STILL_RUNS, "header.kind", "the pledge replaced last has not run out")
     # An attestation or reading recorded by D(p) speaks of a period that had ended.
     if header.kind in _OF_ENDED_PERIODS and header.period >= work.record.closing.period:
         return Refused(Reason.PERIOD_MISMATCH, "header.period", f"{header.period} had not ended")
@@ -114,20 +155,28 @@ def facts(work: Work) -> None:
     for leaf in work.of_kind(pb.KIND_INDICATOR_REPORT):
         body, author = leaf.body, work.agreement.logs[leaf.origin]
         place = key(body.indicator, body.lab, author)  # type: ignore[union-attr]
-        reports[place] = ReportState(value=body.value, period=period, index=leaf.index)  # type: ignore[union-attr]
+        value: int = body.value  # type: ignore[union-attr]
+        reports[place] = ReportState(value=value, period=period, closing=work.new.closings, index=leaf.index)
+    parties = dict(work.new.parties)
     for leaf in work.of_kind(pb.KIND_ASSESSMENT):
-        _count_verdict(work, leaf, verdicts)
-    work.new = replace(work.new, conduct=conduct, reports=reports, verdicts=verdicts)
+        _count_verdict(work, leaf, verdicts, parties)
+    work.new = replace(work.new, conduct=conduct, reports=reports, verdicts=verdicts, parties=parties)
 
 
-def _count_verdict(work: Work, leaf: ReadLeaf, verdicts: dict[str, VerdictState]) -> None:
-    """A verifier's newest revision counts, unless it is convicted, of the lab's group, or the period is settled."""
+def _count_verdict(
+    work: Work, leaf: ReadLeaf, verdicts: dict[str, VerdictState], parties: dict[str, PartyState]
+) -> None:
+    """A verifier's newest revision counts while the period is not settled; two texts of one revision convict it."""
     header = leaf.header
     assert header is not None  # noqa: S101 - accepted leaves have headers
-    stated, terms = header.assessment, work.agreement
-    settled = header.period <= work.record.closing.period - terms.terms.standing.settle_periods
-    own = terms.owner(header.author) == terms.owner(stated.lab)
+    stated, old = header.assessment, work.old
+    # This closing is the last whose assessments of the periods that it settles count (annex 2, 4).
+    settled = old.period is not None and header.period <= old.period - work.agreement.terms.standing.settle_periods
+    if settled or header.period < (old.since or 0):
+        return
     place = key(stated.lab, header.period, header.author)
-    older = place in verdicts and verdicts[place].revision >= stated.revision
-    if not (settled or own or older or work.new.parties[header.author].convicted):
+    before = verdicts[place].revision if place in verdicts else 0
+    if before == stated.revision:
+        parties[header.author] = replace(parties[header.author], convicted=True)
+    if before < stated.revision:
         verdicts[place] = VerdictState(verdict=VERDICTS[stated.verdict - 1], revision=stated.revision)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from protocol import conditions, decisions, levels, pledges
 from protocol.facts import StateFacts
+from protocol.fold.intake import revoked
 from protocol.fold.work import Transition
 from protocol.levels import Event
 from protocol.state import RESTRICTIVE, BallotState, Binding, LevelState, Membership, Stage, Status, key
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def ballots(work: Work) -> None:
     """7: the newest ballot of each voter on each motion."""
-    newest = dict(work.new.ballots)
+    newest = {place: ballot for place, ballot in work.new.ballots.items() if not _taken_back(work, place, ballot)}
     for leaf in work.of_kind(pb.KIND_BALLOT):
         body, voter = leaf.body, work.agreement.logs[leaf.origin]
         place = key(voter, body.motion, body.level)  # type: ignore[union-attr]
@@ -29,9 +30,17 @@ def ballots(work: Work) -> None:
             episode=body.episode,  # type: ignore[union-attr]
             yes=body.yes,  # type: ignore[union-attr]
             period=work.record.closing.period,
+            closing=work.new.closings,
             index=leaf.index,
         )
     work.new = replace(work.new, ballots=newest)
+
+
+def _taken_back(work: Work, place: str, ballot: BallotState) -> bool:
+    """Whether the voter now revokes the key that cast a ballot: what it decided stands, but it counts no longer."""
+    voter = place.split("|", maxsplit=1)[0]
+    sets = [leaf for leaf in work.of_kind(pb.KIND_KEY_SET) if work.agreement.logs[leaf.origin] == voter]
+    return any(ballot.index in indices for indices in revoked(sets))
 
 
 def phases(work: Work) -> None:
@@ -92,7 +101,7 @@ def _spend(work: Work, rank: int, motion: decision_pb2.Motion.ValueType) -> None
 
 def _entry(work: Work, rank: int, terms: agreement_pb2.Level) -> Explained:
     """Whether the labs that a call would bind are those that the level needs (annex 4.3)."""
-    if not terms.HasField("entry"):
+    if terms.binds == agreement_pb2.BINDS_EVERYONE or not terms.HasField("entry"):
         return Explained(Truth.TRUE, "no entry rule")
     assumed = {rank: Stage.WINDING}
     solution = _solve(work, assumed)
@@ -140,10 +149,12 @@ def _rebind(work: Work, rank: int, bound: set[str]) -> LevelState:
     level, terms = work.new.levels[rank], work.agreement.levels[rank]
     binds = {lab: Binding(since=work.governed) for lab in bound}
     for lab, binding in level.binds.items():
-        if lab in bound:
-            binds[lab] = binding if binding.until is None else binds[lab]
-        elif binding.until is None:
-            binds[lab] = replace(binding, until=work.governed + terms.ramp_periods)
-        elif binding.until > work.governed:
-            binds[lab] = binding
+        # A ramp counts closed periods; only where the mandate ended in the dark it counts from there (annex 1.7).
+        began = work.governed if level.end is None else min(work.governed, level.end)
+        until = began + terms.ramp_periods if binding.until is None else binding.until + work.dark
+        if lab in bound and (binding.until is None or until > work.governed):
+            # Bound again on the ramp: it is wound down already.
+            binds[lab] = replace(binding, until=None)
+        elif lab not in bound and until > work.governed:
+            binds[lab] = replace(binding, until=until)
     return replace(level, binds=dict(sorted(binds.items())))

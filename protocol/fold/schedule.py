@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 def schedule(work: Work) -> None:
     """10: what takes effect with the next step: entry into force, new pledges, notices of withdrawal."""
     parties, held = dict(work.new.parties), dict(work.new.pledges)
-    for leaf in work.of_kind(pb.KIND_PLEDGE):
-        lab = work.agreement.logs[leaf.origin]
+    # Of several pledges of a lab in one record only the newest was ever in force.
+    newest = {work.agreement.logs[leaf.origin]: leaf.body for leaf in work.of_kind(pb.KIND_PLEDGE)}
+    for lab, body in newest.items():
         before = held[lab]
-        data = leaf.body.SerializeToString(deterministic=True)  # type: ignore[union-attr]
-        left = work.agreement.terms.pledge_notice_periods
+        data = body.SerializeToString(deterministic=True)  # type: ignore[union-attr]
+        left = work.agreement.terms.pledge_notice_periods if before.current else 0
         held[lab] = replace(before, current=data, older=before.current, older_left=left)
     for leaf in work.of_kind(pb.KIND_WITHDRAWAL):
         name = work.agreement.logs[leaf.origin]
@@ -37,7 +38,7 @@ def _form(work: Work) -> None:
     status, since = work.new.status, work.new.since
     if status is Status.FORMING and ready.issuperset(terms.founding):
         status, since = Status.IN_FORCE, work.governed
-    elif status is Status.FORMING and work.record.closing.period >= terms.forming_end_periods:
+    elif status is Status.FORMING and work.new.closings >= terms.forming_end_periods:
         status = Status.VOID
     if status is Status.IN_FORCE:
         for name in ready:

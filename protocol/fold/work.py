@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from protocol.duty import GOVERNS_AFTER
+from protocol.errors import Reason, Refused, require
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
     from protocol.closing import Record
-    from protocol.errors import Refused
     from protocol.leaf import ReadLeaf
     from protocol.state import Stage, State
     from protocol.truth import Explained
@@ -63,11 +63,32 @@ class Work:
     refusals: dict[tuple[str, int], Refused] = field(default_factory=dict)
     transitions: list[Transition] = field(default_factory=list)
     reasons: dict[int | str, Explained] = field(default_factory=dict)
+    _leaves: dict[str, list[ReadLeaf]] = field(default_factory=dict)
+
+    def leaves(self, origin: str) -> list[ReadLeaf]:
+        """The leaves that the closing covers first in a log that grew.
+
+        Raises:
+            Refused: LEAF_WITHHELD unless they are all leaves from the recorded size to the new one.
+        """
+        if origin not in self._leaves:
+            found = list(self.record.leaves.get(origin, ()))
+            begin = self.old.parties[self.agreement.logs[origin]].size
+            end = next(head.size for head in self.record.closing.heads if head.origin == origin)
+            complete = [leaf.index for leaf in found] == list(range(begin, end))
+            require(complete, Reason.LEAF_WITHHELD, f"record.{origin}", f"{len(found)} leaves from {begin} to {end}")
+            self._leaves[origin] = found
+        return self._leaves[origin]
 
     @property
     def governed(self) -> int:
         """g: the period that the new state governs first (annex 1.7)."""
         return self.record.closing.period + GOVERNS_AFTER
+
+    @property
+    def dark(self) -> int:
+        """Periods since the previous closing that were not closed (annex 1.1, 7)."""
+        return 0 if self.old.period is None else self.record.closing.period - self.old.period - 1
 
     def of_kind(self, kind: pb.Kind.ValueType) -> list[ReadLeaf]:
         """Accepted statements of a kind."""

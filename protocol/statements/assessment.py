@@ -27,7 +27,7 @@ def summary(header: header_pb2.Header, agreement: Agreement) -> None:
 
 
 def assessment(body: pb.Assessment, header: header_pb2.Header, agreement: Agreement) -> None:
-    """Findings agree with the summary; every kind of evidence has a state; the bound is there or its absence explained."""
+    """Findings agree with the summary; listed evidence has a state; the bound is there or its absence explained."""
     del agreement
     require_digest(body.state, "assessment.state")
     codes = sorted({finding.code for finding in body.findings})

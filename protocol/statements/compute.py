@@ -29,14 +29,14 @@ def attestation(body: pb.ComputeAttestation, header: Header, agreement: Agreemen
     require_span(body.start, body.end, header.period, agreement, "attestation")
     chips = {row.chip_class for row in body.inventory}
     require(len(chips) == len(body.inventory), Reason.ROW_TWICE, "attestation.inventory", "each class once")
-    for row in body.inventory:
-        require_class(row.chip_class, agreement, "attestation.inventory")
-        require_count(row, "chips", "attestation.inventory")
+    for item in body.inventory:
+        require_class(item.chip_class, agreement, "attestation.inventory")
+        require_count(item, "chips", "attestation.inventory")
     rows = {(row.chip_class, row.label) for row in body.use}
     require(len(rows) == len(body.use), Reason.ROW_TWICE, "attestation.use", "each class and label once")
     held = 0
-    for row in body.use:
-        held += _use(row, chips, agreement)
+    for use in body.use:
+        held += _use(use, chips, agreement)
     require(held <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, "attestation.use.held", "the sum overflows")
     if body.HasField("energy"):
         require_quantity(body, "energy", q.UNIT_WATT_HOUR, "attestation")

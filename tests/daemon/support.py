@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import sha256
+
+from sqlalchemy import Connection
 
 from daemon.leaf import Head, StoredLeaf
 from daemon.log_store import LogStore
@@ -66,6 +69,18 @@ def add(store: LogStore, leaves: Sequence[StoredLeaf], origin: str = ORIGIN) -> 
     with store.transaction() as tx:
         store.add_log(tx, origin)
         return store.append(tx, origin, store.head(origin, tx=tx), leaves)
+
+
+class _Abandoned(Exception):
+    """Ends a transaction."""
+
+
+@contextmanager
+def abandoned(store: LogStore) -> Iterator[Connection]:
+    """A transaction that fails after its last step."""
+    with suppress(_Abandoned), store.transaction() as tx:
+        yield tx
+        raise _Abandoned
 
 
 def sign_head(store: LogStore, origin: str = ORIGIN, head: Head | None = None) -> bytes:

@@ -1,0 +1,134 @@
+"""`standstill audit verify`: derive the verdict in a bundle again, with no service running.
+
+Imports only what verification needs: from the start of the process to the answer in less than a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+
+from cli.audit import trust, words
+from cli.output import Exit, answer, end, json_option
+from protocol.bundle import MAX_BUNDLE_BYTES, Report, Result, verify_bundle
+from protocol.errors import Reason
+
+SCHEMA: Final = "standstill/audit.verify/1"
+
+_EXITS: Final = {
+    Reason.ASSESSMENT_DIFFERS: Exit.NOT_CONFIRMED,
+    Reason.BUNDLE_INCOMPLETE: Exit.NOT_APPRAISED,
+}
+"""Refusals that say something else than that the data cannot be trusted."""
+
+_TRUST_ROOT: Final = "trust root"
+
+
+class _Root(NamedTuple):
+    """What the agreement's digest is compared with.
+
+    Attributes:
+        digest: 32 bytes; None if nothing is pinned.
+        note: where it came from, if that matters.
+    """
+
+    digest: bytes | None
+    note: str = ""
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option("--trust", "given", metavar="FILE|HEX", help="SHA-256 of the agreement that you know, or a file with it.")
+@click.option("--ascii", "only_ascii", is_flag=True, help="Write ASCII only.")
+@json_option
+def command(file: str, given: str | None, only_ascii: bool, as_json: bool) -> None:
+    """Derive the verdict in the bundle FILE again (- is standard input).
+
+    Exit codes: 0 confirmed, 1 the bytes give another verdict, 3 something that matters could not be checked,
+    5 a signature, proof, head or the trust root failed.
+    """
+    root = _root(file, given)
+    report = verify_bundle(_read(file), root.digest)
+    code = exit_of(report)
+    if as_json:
+        notes = [root.note] if root.note else []
+        answer(SCHEMA, words.ANSWERS[code], _data(report), exit_code=code, notes=[*notes, _conclusion(report, code)])
+    else:
+        _print(report, root, code, only_ascii=only_ascii)
+    end(code)
+
+
+def exit_of(report: Report) -> Exit:
+    """What a report means for the exit code; the step that no bundle can pass does not change it."""
+    failed = report.failed()
+    if failed is not None:
+        return Exit.NOT_TRUSTED if failed.reason is None else _EXITS.get(failed.reason, Exit.NOT_TRUSTED)
+    pinned = any(step.name == _TRUST_ROOT and step.result is Result.PASSED for step in report.steps)
+    return Exit.DONE if pinned else Exit.NOT_APPRAISED
+
+
+def _root(file: str, given: str | None) -> _Root:
+    if given is not None:
+        return _Root(trust.pinned(given))
+    beside = Path(file).parent / trust.FILE
+    if file != "-" and beside.is_file():
+        note = f"Trust root from {beside}, beside the bundle; a digest that you got another way proves more (--trust)."
+        return _Root(trust.read(beside), note)
+    return _Root(None)
+
+
+def _read(file: str) -> bytes:
+    """The file, or so much of it that it is too large."""
+    if file == "-":
+        return sys.stdin.buffer.read(MAX_BUNDLE_BYTES + 1)
+    with Path(file).open("rb") as stream:
+        return stream.read(MAX_BUNDLE_BYTES + 1)
+
+
+def _claim(report: Report) -> str:
+    """What the bundle says: lab, period, verdict."""
+    word = words.mark(report.verdict or 0).word
+    return f'"{words.safe(report.lab)} P{report.period} {word}"'
+
+
+def _conclusion(report: Report, code: Exit) -> str:
+    """One sentence: what follows, and what does not."""
+    match code:
+        case Exit.DONE:
+            return f"Confirmed offline: {_claim(report)} follows from these bytes (not: the lab is honest)"
+        case Exit.NOT_CONFIRMED:
+            return f"Not confirmed: {_claim(report)} is signed, and does not follow from these bytes"
+        case Exit.NOT_APPRAISED if report.failed() is None:
+            return (
+                f"Not confirmed: {_claim(report)} follows, if the agreement is the one that you know: "
+                "compare its digest (--trust FILE|HEX)"
+            )
+        case Exit.NOT_APPRAISED:
+            return "Could not check: the bundle lacks something that its verdict rests on; ask for it again"
+        case _:
+            return "Not trusted: do not use this bundle; fetch it again, and tell the verifier if it stays so"
+
+
+def _data(report: Report) -> dict[str, Any]:
+    return {
+        "lab": report.lab,
+        "period": report.period,
+        "verdict": words.mark(report.verdict or 0).word if report.verdict is not None else None,
+        "checks": [
+            {"name": step.name, "result": str(step.result), "detail": step.detail, "reason": step.reason}
+            for step in report.steps
+        ],
+        "findings": [finding.code for finding in report.assessment.findings] if report.assessment is not None else [],
+    }
+
+
+def _print(report: Report, root: _Root, code: Exit, *, only_ascii: bool) -> None:
+    width = max(len(step.name) for step in report.steps)
+    shown = {Result.PASSED: "passed", Result.FAILED: "FAILED", Result.NOT_CHECKED: "NOT CHECKED"}
+    lines = [f" {step.name:{width}}  {shown[step.result]:11}  {words.safe(step.detail)}" for step in report.steps]
+    lines += [root.note] if root.note else []
+    for line in [*lines, _conclusion(report, code)]:
+        click.echo(words.as_ascii(line) if only_ascii else line)

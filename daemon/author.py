@@ -1,0 +1,233 @@
+"""A party's own log: statements are signed, made durable, and only then spoken of (annex 6.2).
+
+    drafts -> salts, signatures -> read back by the reader's own rules -> leaves, tiles, head: one transaction
+           -> sign the head -> answer
+
+The head is signed after the transaction that moved it: no root is ever signed that a crash could replace by another of
+the same size. The signed note is a function of head and key, so it need not be stored; a restart signs the same bytes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from daemon.leaf import EMPTY, Head, StoredLeaf
+from protocol.authoring import Draft, write_leaf
+from protocol.checkpoint import Checkpoint, sign_checkpoint
+from protocol.commitment import SALT_BYTES
+from protocol.errors import Reason, require
+from protocol.keys import public_key
+from protocol.leaf import Cursor, KeyRing, ReadLeaf, read_leaves
+from protocol.statements import KINDS
+from standstill.v1 import envelope_pb2, header_pb2, membership_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from daemon.clock import Clock
+    from daemon.log_store import LogStore
+    from protocol.agreement import Agreement
+
+NO_SITE: Final = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """Secret keys of a party, 32 bytes each; a daemon that runs holds no root keys.
+
+    Attributes:
+        log: signs checkpoints.
+        statement: signs statements.
+        root: sign Founding and KeySet.
+    """
+
+    log: bytes
+    statement: bytes = b""
+    root: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        return "Seeds(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where statements stand.
+
+    Attributes:
+        index: leaf index of the first.
+        identities: of the statements, 32 bytes each, in order.
+        note: signed checkpoint that covers them.
+    """
+
+    index: int
+    identities: tuple[bytes, ...]
+    note: bytes
+
+
+class Author:
+    """Writes one log. Safe for use from several threads; one process per store, which the store's lock enforces."""
+
+    def __init__(self, agreement: Agreement, store: LogStore, seeds: Seeds, clock: Clock, cursor: Cursor) -> None:
+        """Continue a log where the store has it; :func:`open_author` finds the cursor."""
+        self._agreement = agreement
+        self._store = store
+        self._seeds = seeds
+        self._clock = clock
+        self._cursor = cursor
+        self._lock = threading.Lock()
+        self._last_time = _last_time(store, cursor.origin)
+        head = store.head(cursor.origin)
+        self._signed = head, self._sign(head)
+
+    @property
+    def origin(self) -> str:
+        """Origin of the log."""
+        return self._cursor.origin
+
+    @property
+    def signed(self) -> tuple[Head, bytes]:
+        """Size and root of the log, and the signed checkpoint that says so."""
+        return self._signed
+
+    @property
+    def head(self) -> Head:
+        """Size and root of the log."""
+        return self._signed[0]
+
+    @property
+    def note(self) -> bytes:
+        """The newest checkpoint, signed."""
+        return self._signed[1]
+
+    @property
+    def last_time(self) -> int:
+        """Time that the last statement claims, Unix seconds; 0 in an empty log."""
+        return self._last_time
+
+    @property
+    def keys(self) -> KeyRing:
+        """Operational keys in force at the end of the log."""
+        return self._cursor.keys
+
+    def publish(
+        self, drafts: Sequence[Draft], also: Callable[[Connection, Sequence[ReadLeaf]], None] | None = None
+    ) -> Published:
+        """Sign and log statements, all or none, and return when they are durable.
+
+        Args:
+            drafts: what to say, in order.
+            also: what else to write in the same transaction, given the leaves.
+
+        Raises:
+            Refused: what a reader of the statements would refuse; CLOCK_WENT_BACK if the clock shows less than the
+                last statement claims; STORE_UNAVAILABLE. Nothing is logged then.
+        """
+        require(bool(drafts), Reason.FIELD_ABSENT, "drafts", "at least one statement")
+        with self._lock:
+            leaves, reads, cursor = self._write(drafts)
+            stored = [store_leaf(leaf, read) for leaf, read in zip(leaves, reads, strict=True)]
+            with self._store.transaction() as tx:
+                head = self._store.append(tx, self.origin, self.head, stored)
+                if also is not None:
+                    also(tx, reads)
+            index, self._cursor = self.head.size, cursor
+            self._signed = head, self._sign(head)
+            return Published(index, tuple(read.identity for read in reads), self.note)
+
+    def _write(self, drafts: Sequence[Draft]) -> tuple[list[envelope_pb2.Leaf], list[ReadLeaf], Cursor]:
+        """The leaves, read back as any reader will."""
+        cursor, leaves, reads = self._cursor, [], []
+        time = self._time()
+        for draft in drafts:
+            salts = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(SALT_BYTES)
+            leaf = write_leaf(self._agreement, cursor, draft, salts=salts, time=time, seeds=self._signers(draft))
+            # Our own fresh signature needs no check, which would cost three times the signing.
+            (read,), cursor = read_leaves(self._agreement, cursor, [leaf], verify=_trust_own)
+            if read.refusal is not None:
+                raise read.refusal
+            leaves.append(leaf)
+            reads.append(read)
+        self._last_time = time
+        return leaves, reads, cursor
+
+    def _time(self) -> int:
+        """Now; a clock before the last statement would contradict it."""
+        now = self._clock.now()
+        sane = now >= self._last_time
+        hint = f"expected at least {self._last_time}, the time of the last statement; found {now}. Set the clock right"
+        require(sane, Reason.CLOCK_WENT_BACK, "clock", hint)
+        return now
+
+    def _signers(self, draft: Draft) -> tuple[bytes, ...]:
+        if KINDS[draft.kind].by_root:
+            required = "this statement is signed by the root: give the root keys"
+            require(bool(self._seeds.root), Reason.KEY_NOT_IN_FORCE, "keys.root", required)
+            return self._seeds.root
+        in_force = bool(self._seeds.statement) and public_key(self._seeds.statement) in self._cursor.keys.statement
+        what = "the statement key is in no KeySet of this log; publish one first"
+        require(in_force, Reason.KEY_NOT_IN_FORCE, "keys.statement", what)
+        return (self._seeds.statement,)
+
+    def _sign(self, head: Head) -> bytes:
+        return sign_checkpoint(Checkpoint(self.origin, head.size, head.root), self._seeds.log)
+
+
+def open_author(agreement: Agreement, store: LogStore, seeds: Seeds, clock: Clock, cursor: Cursor) -> Author:
+    """Continue a log, or begin it.
+
+    Args:
+        agreement: the terms.
+        store: holds the log.
+        seeds: of the party.
+        clock: the time that statements claim.
+        cursor: origin and author, and the keys to start from; the place is found in the store.
+
+    Raises:
+        Refused: STORE_UNAVAILABLE.
+    """
+    with store.transaction() as tx:
+        store.add_log(tx, cursor.origin)
+    head = store.head(cursor.origin)
+    if head != EMPTY:
+        for leaf in store.by_kind(cursor.origin, header_pb2.KIND_KEY_SET):
+            if leaf.refusal is None and leaf.body is not None:
+                cursor = replace(cursor, keys=cursor.keys.after(membership_pb2.KeySet.FromString(leaf.body)))
+        last = store.leaf(cursor.origin, head.size - 1)
+        cursor = replace(cursor, index=head.size, previous=last.leaf_hash)
+    return Author(agreement, store, seeds, clock, cursor)
+
+
+def store_leaf(leaf: envelope_pb2.Leaf, read: ReadLeaf) -> StoredLeaf:
+    """The row of a leaf that was read."""
+    header = read.header
+    return StoredLeaf(
+        sequence=read.index,
+        kind=header.kind if header is not None else 0,
+        period=header.period if header is not None and header.HasField("period") else None,
+        audience=header.audience if header is not None else header_pb2.AUDIENCE_SEALED,
+        leaf_hash=read.leaf_hash,
+        leaf_salt=leaf.leaf_salt,
+        identity=read.identity,
+        site=header.site if header is not None else NO_SITE,
+        refusal=str(read.refusal) if read.refusal is not None else None,
+        body_salt=leaf.body_salt or None,
+        envelope=leaf.envelope,
+        body=leaf.body if leaf.body_salt else None,
+    )
+
+
+def _trust_own(claims: Sequence[object]) -> list[bool]:
+    return [True] * len(claims)
+
+
+def _last_time(store: LogStore, origin: str) -> int:
+    head = store.head(origin)
+    if head == EMPTY:
+        return 0
+    envelope = envelope_pb2.Envelope.FromString(store.leaf(origin, head.size - 1).envelope)
+    return header_pb2.Header.FromString(envelope.payload).claimed_time

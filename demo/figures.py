@@ -1,0 +1,192 @@
+"""What each lab does and what it says, hour by hour: figures of real clusters, wound down, and the two lies."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from demo.scenario import PERIOD, START, STOPPED, Timeline, Watts, group_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from node.collect import PeriodFigures, Trace
+
+SECRET_CHIPS: Final = 192
+"""Accelerators that gamma trains on in secret."""
+ADMITTED_SHARE: Final = 250
+"""Thousandths of the secret chip-seconds that gamma declares, as inference; the rest it calls idle."""
+HIDDEN_CHIPS: Final = 64
+"""Accelerators that gamma leaves out of its inventory."""
+
+PUE_MILLI: Final = 1_100
+PUE_LOW_MILLI: Final = 1_080
+PUE_HIGH_MILLI: Final = 1_120
+METER_NOISE: Final = 0.002
+"""Relative standard deviation of a meter's random error: the accuracy class of a good revenue meter."""
+
+WATT_SECONDS: Final = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """One hour of one lab.
+
+    Attributes:
+        chips: installed.
+        held: chip-seconds by label.
+        watt_hours: of the accelerators with their nodes.
+    """
+
+    chips: int
+    held: Mapping[str, int]
+    watt_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A lab's source of figures.
+
+    Attributes:
+        name: of the lab.
+        site: as its table names it.
+        chip_class: of its accelerators.
+        chips: installed.
+        hours: as recorded, before any pause; played again from the start when they end.
+        power: by group of labels.
+        source: where the figures come from.
+    """
+
+    name: str
+    site: str
+    chip_class: str
+    chips: int
+    hours: Sequence[Hour]
+    power: Mapping[str, Watts]
+    source: str
+
+
+def lab_from_trace(name: str, trace: Trace, power: Mapping[str, Mapping[str, Watts]]) -> Lab:
+    """A lab that runs what a trace recorded; the trace's most used class and site, if it has several."""
+    site = trace.figures[0].site
+    figures = [item for item in trace.figures if item.site == site]
+    chip_class = max(figures[0].chips, key=lambda kind: figures[0].chips[kind])
+    table = power[chip_class]
+    hours = [_hour(item, chip_class, table) for item in figures]
+    return Lab(name, site, chip_class, max(hour.chips for hour in hours), hours, table, trace.source)
+
+
+def _hour(figures: PeriodFigures, chip_class: str, table: Mapping[str, Watts]) -> Hour:
+    held = {label: seconds for (kind, label), seconds in figures.chip_seconds.items() if kind == chip_class}
+    measured = figures.watt_hours if len(figures.chips) == 1 else None
+    return Hour(figures.chips[chip_class], held, model(held, table) if measured is None else measured)
+
+
+def model(held: Mapping[str, int], table: Mapping[str, Watts]) -> int:
+    """Watt-hours at each label's mean power."""
+    return sum(seconds * table[group_of(label)].mean for label, seconds in held.items()) // WATT_SECONDS
+
+
+def wound_down(hour: Hour, keep_milli: int, table: Mapping[str, Watts]) -> Hour:
+    """The hour with this share of stopped work left, in thousandths; the rest of its chips idle."""
+    held = dict(hour.held)
+    for label in STOPPED:
+        stopped = held.get(label, 0) * (1_000 - keep_milli) // 1_000
+        if stopped:
+            held[label] -= stopped
+            held["idle"] = held.get("idle", 0) + stopped
+    held = {label: seconds for label, seconds in held.items() if seconds}
+    # The hour keeps its own deviation from mean power, within what its labels can draw.
+    scaled = model(held, table) * hour.watt_hours // max(model(hour.held, table), 1)
+    low = sum(s * table[group_of(label)].low for label, s in held.items()) // WATT_SECONDS + 1
+    high = sum(s * table[group_of(label)].high for label, s in held.items()) // WATT_SECONDS
+    return Hour(hour.chips, held, min(max(scaled, low), high))
+
+
+def truth(lab: Lab, period: int, timeline: Timeline) -> Hour:
+    """What an honest lab does in a period."""
+    hour = lab.hours[period % len(lab.hours)]
+    if period < timeline.winding:
+        return hour
+    left = max(timeline.paused - 1 - period, 0)
+    return wound_down(hour, left * 1_000 // timeline.wind_down, lab.power)
+
+
+def secretly_training(hour: Hour, lab: Lab) -> tuple[Hour, Hour]:
+    """Cheat A. What gamma does: it trains on idle chips. What it says: a quarter of that, as inference."""
+    chips = min(SECRET_CHIPS, hour.held.get("idle", 0) // PERIOD)
+    seconds = chips * PERIOD
+    admitted = seconds * ADMITTED_SHARE // 1_000
+    idle = hour.held["idle"] - seconds
+    done = {**hour.held, "idle": idle, "train": seconds}
+    said = {**hour.held, "idle": idle + seconds - admitted, "inference": hour.held.get("inference", 0) + admitted}
+    added = seconds * (lab.power["train"].mean - lab.power["idle"].mean) // WATT_SECONDS
+    claimed = admitted * (lab.power["serve"].mean - lab.power["idle"].mean) // WATT_SECONDS
+    return (
+        Hour(hour.chips, done, hour.watt_hours + added),
+        Hour(hour.chips, said, hour.watt_hours + claimed),
+    )
+
+
+def hiding_chips(hour: Hour, lab: Lab) -> Hour:
+    """Cheat B. What gamma says: fewer chips than it received, and idle time and energy to match."""
+    seconds = HIDDEN_CHIPS * PERIOD
+    held = {**hour.held, "idle": hour.held["idle"] - seconds}
+    energy = hour.watt_hours - seconds * lab.power["idle"].mean // WATT_SECONDS
+    return replace(hour, chips=hour.chips - HIDDEN_CHIPS, held=held, watt_hours=energy)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a lab does and says over the whole demo, by period."""
+
+    lab: Lab
+    done: Sequence[Hour]
+    said: Sequence[Hour]
+
+
+def play(lab: Lab, timeline: Timeline, *, cheats: bool) -> Played:
+    """A lab's hours; a cheating one lies in the two periods of the timeline."""
+    done, said = [], []
+    for period in range(timeline.last + 1):
+        does = says = truth(lab, period, timeline)
+        if cheats and period == timeline.cheat_a:
+            does, says = secretly_training(does, lab)
+        if cheats and period == timeline.cheat_b:
+            # The hidden chips are elsewhere: the site's meter does not see them.
+            does = says = hiding_chips(does, lab)
+        done.append(does)
+        said.append(says)
+    return Played(lab, done, said)
+
+
+def lab_table(played: Played) -> str:
+    """The hourly table that the lab's node collects from."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["hour", "site", "chip_class", "chips", "label", "chip_seconds", "watt_hours"])
+    lab = played.lab
+    for period, hour in enumerate(played.said):
+        labels = sorted(hour.held)
+        # The table wants energy by row; only the sum is attested.
+        for number, label in enumerate(labels):
+            energy = hour.watt_hours if number == 0 else 0
+            writer.writerow([_time(period), lab.site, lab.chip_class, hour.chips, label, hour.held[label], energy])
+    return out.getvalue()
+
+
+def meter_rows(played: Played, seed: int) -> list[tuple[str, int]]:
+    """What the site's meter shows: start of the hour, watt-hours delivered, with the meter's random error."""
+    errors = Random(f"{seed} {played.lab.name}")  # noqa: S311 - a repeatable play, not a secret
+    return [
+        (_time(period), round(hour.watt_hours * PUE_MILLI / 1_000 * (1 + errors.gauss(0, METER_NOISE))))
+        for period, hour in enumerate(played.done)
+    ]
+
+
+def _time(period: int) -> str:
+    return datetime.fromtimestamp(START + period * PERIOD, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

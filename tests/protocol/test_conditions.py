@@ -1,0 +1,138 @@
+"""What conditions say of facts, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import conditions
+from protocol.truth import Truth
+from standstill.v1 import condition_pb2 as pb
+from tests.builders import ALWAYS, LABS, NEVER, elapsed, keeps, phase, reading
+
+F, U, T = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE
+
+
+@dataclass
+class Table:
+    """Facts written down."""
+
+    values: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    stage: pb.Phase.ValueType = pb.PHASE_OPEN
+    kept: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+    binds: tuple[str, ...] = ()
+    rows: dict[str, int] = field(default_factory=dict)
+    age: int = 0
+
+    def labs(self) -> tuple[str, ...]:
+        return LABS
+
+    def readings(self, indicator: str, lab: str) -> tuple[tuple[int, ...], str]:
+        return self.values.get(lab, ()), f"{indicator} of {lab}"
+
+    def phase(self, level: int) -> pb.Phase.ValueType:
+        return self.stage
+
+    def keeps(self, lab: str, level: int) -> bool:
+        return self.kept.get(lab, 0) >= level
+
+    def group(self, lab: str) -> str:
+        return self.groups.get(lab, lab)
+
+    def bound(self, level: int) -> tuple[str, ...]:
+        return self.binds
+
+    def honored_in_a_row(self, lab: str, level: int) -> int:
+        return self.rows.get(lab, 0)
+
+    def held(self, level: int) -> int:
+        return self.age
+
+
+def value(condition: pb.Condition, **facts: object) -> Truth:
+    return conditions.evaluate(condition, Table(**facts)).value  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("readings", "at_least", "below"),
+    [
+        ((), U, U),
+        ((9,), F, T),
+        ((10,), T, F),
+        ((10, 11), T, F),
+        # Sources on both sides of the threshold: nobody knows.
+        ((9, 10), U, U),
+    ],
+)
+def test_compares_a_reading_with_its_threshold(readings: tuple[int, ...], at_least: Truth, below: Truth) -> None:
+    one = pb.Condition()
+    one.CopyFrom(reading(10))
+    one.reading.of.append("alpha")
+    assert value(one, values={"alpha": readings}) is at_least
+    one.reading.comparison = pb.COMPARISON_BELOW
+    assert value(one, values={"alpha": readings}) is below
+
+
+@given(st.lists(st.sampled_from([(), (5,), (15,)]), min_size=3, max_size=3), st.integers(1, 3))
+def test_waits_for_labs_that_could_still_decide(found: list[tuple[int, ...]], needed: int) -> None:
+    passed, open_ = found.count((15,)), found.count(())
+    expected = T if passed >= needed else U if passed + open_ >= needed else F
+    assert value(reading(10, labs=needed), values=dict(zip(LABS, found, strict=True))) is expected
+
+
+def test_reads_phases() -> None:
+    assert value(phase(1, pb.PHASE_OPEN)) is T
+    assert value(phase(1, pb.PHASE_RAMPING)) is F
+
+
+def test_counts_labs_that_keep_a_level() -> None:
+    kept = {"alpha": 2, "beta": 1}
+    assert value(keeps(2, *LABS, k=1), kept=kept) is T
+    assert value(keeps(1, *LABS, k=2), kept=kept) is T
+    assert value(keeps(2, *LABS, k=2), kept=kept) is F
+
+
+def test_counts_a_control_group_once_and_by_its_least_lab() -> None:
+    groups = {"alpha": "one", "beta": "one"}
+    assert value(keeps(1, *LABS, k=2), kept={"alpha": 1, "beta": 1}) is T
+    assert value(keeps(1, *LABS, k=2), kept={"alpha": 1, "beta": 1}, groups=groups) is F
+    assert value(keeps(1, *LABS, k=2), kept={"alpha": 1, "gamma": 1}, groups=groups) is F
+    assert value(keeps(1, *LABS, k=2), kept={"alpha": 1, "beta": 1, "gamma": 1}, groups=groups) is T
+
+
+def test_is_honored_when_all_whom_the_level_binds_were() -> None:
+    honored = pb.Condition(honored=pb.Condition.Honored(level=1, periods=2))
+    assert value(honored) is U
+    assert value(honored, binds=("alpha", "beta"), rows={"alpha": 2, "beta": 3}) is T
+    assert value(honored, binds=("alpha", "beta"), rows={"alpha": 2, "beta": 1}) is F
+
+
+def test_counts_closed_periods_of_restriction() -> None:
+    assert [value(elapsed(1, 3), age=age) for age in (2, 3)] == [F, T]
+
+
+def test_explains_every_part() -> None:
+    condition = pb.Condition(all=pb.Condition.Several(of=[ALWAYS, reading(10)]))
+    found = conditions.evaluate(condition, Table(values={"alpha": (12,)}))
+    assert found.value is T
+    assert [line.strip() for line in found.lines()] == [
+        "true    all of",
+        "true    always",
+        "true    horizon of at least 1 >= 10",
+        "true    alpha: horizon of alpha",
+        "unknown beta: horizon of beta",
+        "unknown gamma: horizon of gamma",
+    ]
+
+
+@given(st.lists(st.sampled_from([ALWAYS, NEVER, reading(10)]), min_size=1, max_size=4), st.integers(1, 4))
+def test_joins_parts_as_kleene_does(parts: list[pb.Condition], k: int) -> None:
+    values = [value(part) for part in parts]
+    assert value(pb.Condition(all=pb.Condition.Several(of=parts))) is min(values)
+    assert value(pb.Condition(any=pb.Condition.Several(of=parts))) is max(values)
+    counted = value(pb.Condition(at_least=pb.Condition.AtLeast(k=k, of=parts)))
+    assert counted is (sorted(values, reverse=True)[k - 1] if k <= len(parts) else F)

@@ -1,0 +1,84 @@
+"""Strict reading of protobuf bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import wire
+from protocol.errors import Reason, Refused
+from standstill.v1 import condition_pb2, header_pb2, quantity_pb2
+from tests.protocol.refusals import refuses
+
+GOOD = quantity_pb2.Quantity(value=0, unit=quantity_pb2.UNIT_CHIP, basis=quantity_pb2.BASIS_MEASURED, random_ppm=200)
+DATA = wire.encode(GOOD)
+
+MUTATIONS = [
+    ("an unknown field", DATA + b"\xf8\x01\x01", Reason.MESSAGE_NOT_CANONICAL),
+    ("a singular field twice", DATA + b"\x10\x05", Reason.MESSAGE_NOT_CANONICAL),
+    ("a default spelled out", DATA + b"\x28\x00", Reason.MESSAGE_NOT_CANONICAL),
+    ("a padded varint", b"\x08\x80\x00" + DATA[2:], Reason.MESSAGE_NOT_CANONICAL),
+    ("a truncated message", DATA[:-1], Reason.MESSAGE_MALFORMED),
+    ("no protobuf", b"\xff\xff", Reason.MESSAGE_MALFORMED),
+]
+
+
+def test_reads_what_an_encoder_writes() -> None:
+    assert wire.parse(quantity_pb2.Quantity, DATA, "quantity") == GOOD
+
+
+@pytest.mark.parametrize(("name", "data", "reason"), MUTATIONS, ids=[name for name, _, _ in MUTATIONS])
+def test_refuses_bytes_with_a_second_reading(name: str, data: bytes, reason: Reason) -> None:
+    with refuses(reason, "quantity"):
+        wire.parse(quantity_pb2.Quantity, data, "quantity")
+
+
+def test_refuses_an_unknown_field_at_any_depth() -> None:
+    header = header_pb2.Header(assessment=header_pb2.AssessmentSummary(lab="alpha"))
+    inner = wire.encode(header.assessment) + b"\xf8\x01\x01"
+    good = b"\x62" + bytes([len(inner) - 3]) + inner[:-3]
+    assert wire.parse(header_pb2.Header, good, "header") == header
+    with refuses(Reason.MESSAGE_NOT_CANONICAL, "header"):
+        wire.parse(header_pb2.Header, b"\x62" + bytes([len(inner)]) + inner, "header")
+
+
+def test_refuses_a_message_beyond_its_limit_by_one_byte() -> None:
+    assert wire.parse(quantity_pb2.Quantity, DATA, "quantity", len(DATA)) == GOOD
+    with refuses(Reason.MESSAGE_TOO_LARGE, "quantity"):
+        wire.parse(quantity_pb2.Quantity, DATA, "quantity", len(DATA) - 1)
+
+
+def test_refuses_nesting_that_would_exhaust_the_stack() -> None:
+    data = b""
+    for _ in range(3_000):
+        part = b"\x0a" + _varint(len(data)) + data
+        data = b"\x0a" + _varint(len(part)) + part
+    with refuses(Reason.MESSAGE_MALFORMED):
+        wire.parse(condition_pb2.Condition, data, "condition")
+
+
+@given(st.binary(max_size=300))
+def test_answers_any_bytes_with_a_message_of_exactly_these_bytes_or_a_refusal(data: bytes) -> None:
+    try:
+        message = wire.parse(header_pb2.Header, data, "header")
+    except Refused as refused:
+        assert refused.reason in {Reason.MESSAGE_MALFORMED, Reason.MESSAGE_NOT_CANONICAL}
+    else:
+        assert message.ByteSize() == len(data)
+
+
+@given(st.binary(max_size=64))
+def test_takes_for_a_digest_exactly_32_bytes(value: bytes) -> None:
+    if len(value) == 32:
+        wire.require_digest(value, "state")
+        return
+    with refuses(Reason.DIGEST_LENGTH, "state"):
+        wire.require_digest(value, "state")
+
+
+def _varint(value: int) -> bytes:
+    out = b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])

@@ -1,0 +1,172 @@
+"""Appraising labs: one assessment per lab and period, and a new revision when late evidence changes it (design 6).
+
+The period before the last closed one is appraised as soon as its closing is there; periods that could not be appraised
+are looked at again at every closing until the agreement's last clock of silence has run out, and so is every period of
+which new evidence was just recorded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from daemon.journal import journal
+from protocol.appraisal import Appraisal, appraise
+from protocol.authoring import Draft
+from protocol.case import build_case, needs
+from protocol.conduct import VERDICTS
+from protocol.duty import GOVERNS_AFTER, duty
+from protocol.fold import initial
+from protocol.wire import encode
+from standstill.v1 import agreement_pb2, assessment_pb2, header_pb2
+from verifier.held import Held
+from verifier.store import StoredVerdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from daemon.author import Author
+    from protocol.agreement import Agreement
+    from protocol.leaf import ReadLeaf
+    from protocol.state import State
+    from verifier.store import VerifierStore
+
+_OF_ONE_PERIOD: Final = (header_pb2.KIND_COMPUTE_ATTESTATION, header_pb2.KIND_METER_READING)
+
+
+class Revision(NamedTuple):
+    """An assessment that is to be published."""
+
+    lab: str
+    period: int
+    appraisal: Appraisal
+    before: StoredVerdict | None
+
+
+class Assessor:
+    """Appraises labs and publishes the verdicts in this verifier's own log."""
+
+    def __init__(self, agreement: Agreement, store: VerifierStore, own: Author) -> None:
+        """Publish through `own`."""
+        self._agreement, self._store, self._own = agreement, store, own
+        self._held = Held(agreement, store.logs)
+
+    def assess(self, record_period: int, state: State) -> list[Revision]:
+        """Appraise what the closing of `record_period` makes due, and publish what is new.
+
+        Args:
+            record_period: period just closed.
+            state: after that closing.
+        """
+        if state.since is None:
+            return []
+        revisions = []
+        for lab in self._agreement.labs:
+            for period in self._due(lab, record_period, state.since):
+                revision = self._revise(lab, period, record_period)
+                if revision is not None:
+                    revisions.append(revision)
+        if revisions:
+            self._publish(revisions)
+        return revisions
+
+    def _due(self, lab: str, record_period: int, since: int) -> list[int]:
+        """Periods of a lab to look at, in order."""
+        newest = record_period - 1
+        patience = self._agreement.terms.freshness.presumed_non_compliant_periods + 2
+        first = max(since, record_period - patience)
+        due = {newest} | {verdict.period for verdict in self._store.inconclusive(lab, first)}
+        due |= self._touched(lab, record_period)
+        return sorted(period for period in due if since <= period <= newest)
+
+    def _touched(self, lab: str, record_period: int) -> set[int]:
+        """Earlier periods of which this closing recorded new evidence."""
+        found: set[int] = set()
+        sources = {site.metered_by for site in self._agreement.parties[lab].sites} | {lab}
+        for name in sources & set(self._agreement.parties):
+            origin = self._agreement.parties[name].origin
+            start = self._store.recorded_size(origin, record_period - 1)
+            end = self._store.recorded_size(origin, record_period)
+            for row in self._store.logs.leaves(origin, start, end):
+                of_lab = row.site in self._agreement.sites and self._agreement.sites[row.site][0] == lab
+                if row.kind in _OF_ONE_PERIOD and of_lab and row.period is not None:
+                    found.add(row.period)
+        return found
+
+    def _revise(self, lab: str, period: int, record_period: int) -> Revision | None:
+        """The appraisal of a lab and a period, if it says anything new."""
+        before = self._store.verdict(lab, period)
+        appraisal = self.appraise(lab, period, record_period)
+        same = before is not None and (before.verdict, before.sketch) == (appraisal.verdict, sketch(appraisal))
+        return None if same else Revision(lab, period, appraisal, before)
+
+    def appraise(self, lab: str, period: int, record_period: int) -> Appraisal:
+        """Appraise a lab in a period on what is recorded by a closing."""
+        governing = self._store.state_after(period - GOVERNS_AFTER)
+        state = initial(self._agreement) if governing is None else governing[0]
+        owed = duty(self._agreement, state, lab, period)
+        sizes: dict[str, int] = {}
+        leaves: list[ReadLeaf] = []
+        for need in needs(self._agreement, owed, lab, period):
+            if need.origin not in sizes:
+                sizes[need.origin] = self._store.recorded_size(need.origin, record_period)
+            leaves += self._held.needed(need, sizes[need.origin])
+        case = build_case(self._agreement, owed, lab, period, record_period, leaves, self._recorded)
+        return appraise(case, state.digest())
+
+    def _recorded(self, leaf: ReadLeaf) -> int:
+        period = self._store.recorded_at(leaf.origin, leaf.index)
+        assert period is not None  # noqa: S101 - only recorded leaves are handed to a case
+        return period
+
+    def _publish(self, revisions: list[Revision]) -> None:
+        def keep(tx: Connection, reads: Sequence[ReadLeaf]) -> None:
+            for revision, read in zip(revisions, reads, strict=True):
+                self._store.put_verdict(tx, _row(revision, read.index), revision.before)
+
+        self._own.publish([_draft(revision) for revision in revisions], also=keep)
+        for revision in revisions:
+            said = VERDICTS[revision.appraisal.verdict - 1]
+            journal().info(
+                "assessed", lab=revision.lab, period=revision.period, verdict=said, codes=revision.appraisal.codes
+            )
+
+
+def sketch(appraisal: Appraisal) -> str:
+    """What an assessment says in short; two that have the same verdict and sketch say the same."""
+    states = [
+        f"{agreement_pb2.Evidence.Name(status.evidence)}={assessment_pb2.EvidenceState.Name(status.state)}"
+        for status in appraisal.assessment.evidence
+    ]
+    return " ".join([*appraisal.codes, *states])
+
+
+def _row(revision: Revision, index: int) -> StoredVerdict:
+    return StoredVerdict(
+        revision.lab,
+        revision.period,
+        revision.appraisal.verdict,
+        _number(revision),
+        index,
+        len(revision.appraisal.assessment.findings),
+        sketch(revision.appraisal),
+    )
+
+
+def _number(revision: Revision) -> int:
+    return 1 if revision.before is None else revision.before.revision + 1
+
+
+def _draft(revision: Revision) -> Draft:
+    return Draft(
+        kind=header_pb2.KIND_ASSESSMENT,
+        body=encode(revision.appraisal.assessment),
+        period=revision.period,
+        summary=header_pb2.AssessmentSummary(
+            lab=revision.lab,
+            verdict=revision.appraisal.verdict,
+            revision=_number(revision),
+            codes=revision.appraisal.codes,
+        ),
+    )

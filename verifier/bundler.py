@@ -1,0 +1,112 @@
+"""Packing evidence: the bytes that an assessment was derived from, each proven in a signed head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from protocol.bundle import MEDIA_TYPE
+from protocol.case import concerns, needs
+from protocol.duty import GOVERNS_AFTER, duty
+from protocol.errors import Reason, Refused
+from protocol.fold import initial
+from standstill.v1 import assessment_pb2, bundle_pb2, envelope_pb2, header_pb2
+from verifier.held import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from daemon.author import Author
+    from daemon.leaf import StoredLeaf
+    from protocol.agreement import Agreement
+    from verifier.store import VerifierStore
+
+
+class Bundler:
+    """Makes bundles of this verifier's assessments."""
+
+    def __init__(self, agreement: Agreement, store: VerifierStore, own: Author, record: Author, program: str) -> None:
+        """Pack from `store`; `own` and `record` hold the newest heads of this verifier's two logs."""
+        self._agreement, self._store, self._own, self._record = agreement, store, own, record
+        self._held = Held(agreement, store.logs)
+        self._program = program
+
+    def pack(self, lab: str, period: int | None) -> bundle_pb2.Bundle:
+        """The bundle of the newest revision on a lab and a period; of its newest assessed period if None.
+
+        Raises:
+            Refused: NOT_ASSESSED.
+        """
+        verdict = self._store.verdict(lab, period)
+        if verdict is None:
+            raise Refused(Reason.NOT_ASSESSED, "period", f"{lab}, period {period}: no assessment by this verifier")
+        row = self._store.logs.leaf(self._own.origin, verdict.leaf)
+        details = assessment_pb2.Assessment.FromString(row.body or b"")
+        governing = self._store.state_after(verdict.period - GOVERNS_AFTER)
+        state = initial(self._agreement) if governing is None else governing[0]
+        wanted = self._evidence(lab, verdict.period, details.record_period)
+        wanted.setdefault(self._own.origin, {})[row.sequence] = row
+        logs = [self._closings(state.period, details.record_period)]
+        for origin, rows in sorted(wanted.items()):
+            logs.append(self._log(origin, rows.values(), details.record_period))
+        return bundle_pb2.Bundle(
+            media_type=MEDIA_TYPE,
+            agreement=self._agreement.data,
+            lab=lab,
+            period=verdict.period,
+            verifier=self._agreement.logs[self._own.origin],
+            state=state.text(),
+            record_period=details.record_period,
+            logs=logs,
+            written_by=self._program,
+        )
+
+    def _evidence(self, lab: str, period: int, record_period: int) -> dict[str, dict[int, StoredLeaf]]:
+        """Statements that the case rests on, by log and leaf; with the leaf before one that was refused."""
+        governing = self._store.state_after(period - GOVERNS_AFTER)
+        state = initial(self._agreement) if governing is None else governing[0]
+        found: dict[str, dict[int, StoredLeaf]] = {}
+        for need in needs(self._agreement, duty(self._agreement, state, lab, period), lab, period):
+            size = self._store.recorded_size(need.origin, record_period)
+            for row in self._store.logs.by_kind(need.origin, need.kind, need.first, need.last):
+                if row.sequence >= size or not concerns(self._agreement, lab, self._held.read(need.origin, row)):
+                    continue
+                place = found.setdefault(need.origin, {})
+                place[row.sequence] = row
+                if row.refusal is not None and row.sequence:
+                    place[row.sequence - 1] = self._store.logs.leaf(need.origin, row.sequence - 1)
+        return found
+
+    def _closings(self, after: int | None, last: int) -> bundle_pb2.BundledLog:
+        """The closings from the state to the record period."""
+        rows = [
+            self._store.logs.leaf(self._record.origin, closing.leaf)
+            for closing in self._store.closings_between(after, last)
+        ]
+        head, note = self._record.signed
+        return self._proven(self._record.origin, note, head.size, rows)
+
+    def _log(self, origin: str, rows: Iterable[StoredLeaf], record_period: int) -> bundle_pb2.BundledLog:
+        """Leaves of a log with the KeySets they were signed under, in the head that the record has of it."""
+        by_index = {row.sequence: row for row in rows}
+        if origin == self._own.origin:
+            head, note = self._own.signed
+            size = head.size
+        else:
+            size = self._store.recorded_size(origin, record_period)
+            note = self._store.cosigned_note(origin, size) or b""
+        for row in self._store.logs.by_kind(origin, header_pb2.KIND_KEY_SET):
+            if row.sequence < size:
+                by_index[row.sequence] = row
+        return self._proven(origin, note, size, [by_index[index] for index in sorted(by_index)])
+
+    def _proven(self, origin: str, note: bytes, size: int, rows: Iterable[StoredLeaf]) -> bundle_pb2.BundledLog:
+        log = bundle_pb2.BundledLog(origin=origin, checkpoint=note)
+        for row in rows:
+            log.leaves.add(
+                index=row.sequence,
+                leaf=envelope_pb2.Leaf(
+                    leaf_salt=row.leaf_salt, envelope=row.envelope, body_salt=row.body_salt or b"", body=row.body or b""
+                ),
+                proof=self._store.logs.inclusion_path(origin, row.sequence, size),
+            )
+        return log

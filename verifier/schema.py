@@ -1,0 +1,78 @@
+"""Tables that a verifier keeps beside the logs. All of it can be derived again from the logs and the cosignatures."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, SmallInteger, Table, Text
+
+from daemon.schema import METADATA
+
+COSIGNED: Final = Table(
+    "cosigned",
+    METADATA,
+    Column("origin", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("origin", "size"),
+)
+"""Every head that this verifier cosigned, with its cosignature: what a restored verifier must never contradict."""
+
+CLOSINGS: Final = Table(
+    "closings",
+    METADATA,
+    Column("period", BigInteger, primary_key=True, autoincrement=False),
+    Column("idx", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("why", Text, nullable=False),
+)
+"""Each closing with its leaf in the record log, its body, the state after it, and the reasons as JSON for people."""
+
+RECORDED: Final = Table(
+    "recorded",
+    METADATA,
+    Column("origin", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("period", BigInteger, nullable=False),
+    PrimaryKeyConstraint("origin", "size"),
+)
+"""Sizes of logs by the closing that recorded them: the heads of all closings, findable by leaf."""
+
+REFUSED: Final = Table(
+    "refused",
+    METADATA,
+    Column("origin", Text, nullable=False),
+    Column("idx", BigInteger, nullable=False),
+    Column("period", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("origin", "idx"),
+)
+"""Statements that the fold refused, with the broken rule."""
+
+VERDICTS: Final = Table(
+    "verdicts",
+    METADATA,
+    Column("lab", Text, nullable=False),
+    Column("period", BigInteger, nullable=False),
+    Column("verdict", SmallInteger, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("idx", BigInteger, nullable=False),
+    Column("findings", Integer, nullable=False),
+    Column("sketch", Text, nullable=False),
+    PrimaryKeyConstraint("lab", "period"),
+    Index(None, "lab", "verdict", "period"),
+    Index(None, "findings", "period"),
+)
+"""Newest revision of each assessment by this verifier: where it stands in its log, and what it says in short."""
+
+COUNTS: Final = Table(
+    "counts",
+    METADATA,
+    Column("lab", Text, nullable=False),
+    Column("verdict", SmallInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("lab", "verdict"),
+)
+"""Periods by newest verdict, kept up to date on write: a count must not grow slower with history."""

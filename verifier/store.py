@@ -1,0 +1,232 @@
+"""What a verifier keeps beside the logs; writes take a transaction, reads see what is committed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import delete, func, insert, select, update
+
+from protocol.state import State, read_state
+from standstill.v1 import header_pb2
+from verifier.schema import CLOSINGS, COSIGNED, COUNTS, RECORDED, REFUSED, VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from daemon.log_store import LogStore
+    from protocol.errors import Refused
+    from standstill.v1 import record_pb2
+
+
+class StoredClosing(NamedTuple):
+    """A closing as it is kept.
+
+    Attributes:
+        period: that it closes.
+        leaf: its index in the record log.
+        body: exact bytes.
+        state: text of the state after it.
+        why: reasons for people, JSON.
+    """
+
+    period: int
+    leaf: int
+    body: bytes
+    state: bytes
+    why: str
+
+
+class StoredVerdict(NamedTuple):
+    """The newest revision of an assessment.
+
+    Attributes:
+        lab: assessed.
+        period: assessed.
+        verdict: value of `Verdict`.
+        revision: from 1.
+        leaf: its index in the verifier's log.
+        findings: their number.
+        sketch: codes and states of evidence in short; a new revision is published only if this or the verdict changes.
+    """
+
+    lab: str
+    period: int
+    verdict: int
+    revision: int
+    leaf: int
+    findings: int
+    sketch: str
+
+
+class VerifierStore:
+    """Cosigned heads, closings and verdicts. Safe for use from several threads."""
+
+    def __init__(self, logs: LogStore) -> None:
+        """Keep them in the database that holds the logs, so that one transaction covers both."""
+        self.logs = logs
+
+    # -- heads ------------------------------------------------------------------------------------------------------
+
+    def cosign(self, tx: Connection, origin: str, size: int, time: int, note: bytes) -> None:
+        """Keep a head that is about to be cosigned; it is sent only after the transaction."""
+        tx.execute(insert(COSIGNED).values(origin=origin, size=size, time=time, note=note))
+        self.logs.save_note(tx, origin, note)
+
+    def cosigned_before(self, origin: str, time: int) -> tuple[int, bytes] | None:
+        """Size and note of the largest head cosigned before a moment (annex 1.1, 3)."""
+        statement = (
+            select(COSIGNED.c.size, COSIGNED.c.note)
+            .where(COSIGNED.c.origin == origin, COSIGNED.c.time < time)
+            .order_by(COSIGNED.c.size.desc())
+            .limit(1)
+        )
+        with self.logs.database.reading() as connection:
+            row = connection.execute(statement).first()
+        return None if row is None else (row.size, row.note)
+
+    def cosigned_note(self, origin: str, size: int) -> bytes | None:
+        """The cosigned note of a head; None if this verifier never cosigned that size."""
+        statement = select(COSIGNED.c.note).where(COSIGNED.c.origin == origin, COSIGNED.c.size == size)
+        with self.logs.database.reading() as connection:
+            note: bytes | None = connection.execute(statement).scalar()
+        return note
+
+    # -- record -----------------------------------------------------------------------------------------------------
+
+    def add_closing(
+        self,
+        tx: Connection,
+        stored: StoredClosing,
+        heads: Sequence[record_pb2.Head],
+        refusals: Mapping[tuple[str, int], Refused],
+    ) -> None:
+        """Keep a closing, the heads that it records and the statements that it refuses."""
+        tx.execute(
+            insert(CLOSINGS).values(
+                period=stored.period, idx=stored.leaf, body=stored.body, state=stored.state, why=stored.why
+            )
+        )
+        if heads:
+            rows = [{"origin": head.origin, "size": head.size, "period": stored.period} for head in heads]
+            tx.execute(insert(RECORDED), rows)
+        if refusals:
+            tx.execute(
+                insert(REFUSED),
+                [
+                    {"origin": origin, "idx": index, "period": stored.period, "reason": str(refusal)}
+                    for (origin, index), refusal in refusals.items()
+                ],
+            )
+
+    def closing_at(self, period: int | None = None) -> StoredClosing | None:
+        """The newest closing of a period at or before `period`; the newest of all if None."""
+        statement = select(CLOSINGS).order_by(CLOSINGS.c.period.desc()).limit(1)
+        if period is not None:
+            statement = statement.where(CLOSINGS.c.period <= period)
+        with self.logs.database.reading() as connection:
+            row = connection.execute(statement).first()
+        return None if row is None else StoredClosing(*row)
+
+    def closings_between(self, after: int | None, last: int) -> list[StoredClosing]:
+        """Closings of periods after `after` (from the first if None) up to `last`, in order."""
+        statement = select(CLOSINGS).where(CLOSINGS.c.period <= last).order_by(CLOSINGS.c.period)
+        if after is not None:
+            statement = statement.where(CLOSINGS.c.period > after)
+        with self.logs.database.reading() as connection:
+            return [StoredClosing(*row) for row in connection.execute(statement)]
+
+    def recorded_at(self, origin: str, index: int) -> int | None:
+        """Period of the first closing that covers a leaf; None if none does yet (annex 1.1, 8)."""
+        statement = (
+            select(RECORDED.c.period)
+            .where(RECORDED.c.origin == origin, RECORDED.c.size > index)
+            .order_by(RECORDED.c.size)
+            .limit(1)
+        )
+        with self.logs.database.reading() as connection:
+            period: int | None = connection.execute(statement).scalar()
+        return period
+
+    def recorded_size(self, origin: str, period: int) -> int:
+        """Leaves of a log that are recorded by the closing of a period."""
+        statement = select(func.max(RECORDED.c.size)).where(RECORDED.c.origin == origin, RECORDED.c.period <= period)
+        with self.logs.database.reading() as connection:
+            return connection.execute(statement).scalar() or 0
+
+    def state_after(self, period: int) -> tuple[State, StoredClosing] | None:
+        """The newest state of a closing at or before a period."""
+        stored = self.closing_at(period)
+        return None if stored is None else (read_state(stored.state), stored)
+
+    # -- verdicts ---------------------------------------------------------------------------------------------------
+
+    def put_verdict(self, tx: Connection, new: StoredVerdict, old: StoredVerdict | None) -> None:
+        """Keep the newest revision, and the counts in step with it."""
+        if old is not None:
+            same = (VERDICTS.c.lab == new.lab, VERDICTS.c.period == new.period)
+            tx.execute(delete(VERDICTS).where(*same))
+            self._count(tx, new.lab, old.verdict, -1)
+        tx.execute(
+            insert(VERDICTS).values(
+                lab=new.lab,
+                period=new.period,
+                verdict=new.verdict,
+                revision=new.revision,
+                idx=new.leaf,
+                findings=new.findings,
+                sketch=new.sketch,
+            )
+        )
+        self._count(tx, new.lab, new.verdict, 1)
+
+    def _count(self, tx: Connection, lab: str, verdict: int, change: int) -> None:
+        here = (COUNTS.c.lab == lab, COUNTS.c.verdict == verdict)
+        changed = tx.execute(update(COUNTS).where(*here).values(number=COUNTS.c.number + change))
+        if changed.rowcount == 0:
+            tx.execute(insert(COUNTS).values(lab=lab, verdict=verdict, number=change))
+
+    def verdict(self, lab: str, period: int | None = None) -> StoredVerdict | None:
+        """The assessment of a lab and a period; of its newest assessed period if None."""
+        statement = select(VERDICTS).where(VERDICTS.c.lab == lab).order_by(VERDICTS.c.period.desc()).limit(1)
+        if period is not None:
+            statement = statement.where(VERDICTS.c.period == period)
+        with self.logs.database.reading() as connection:
+            row = connection.execute(statement).first()
+        return None if row is None else StoredVerdict(*row)
+
+    def verdicts(self, lab: str, first: int, last: int, limit: int) -> list[StoredVerdict]:
+        """Assessments of a lab, newest period first."""
+        statement = (
+            select(VERDICTS)
+            .where(VERDICTS.c.lab == lab, VERDICTS.c.period >= first, VERDICTS.c.period <= last)
+            .order_by(VERDICTS.c.period.desc())
+            .limit(limit)
+        )
+        with self.logs.database.reading() as connection:
+            return [StoredVerdict(*row) for row in connection.execute(statement)]
+
+    def inconclusive(self, lab: str, first: int) -> list[StoredVerdict]:
+        """Assessments of a lab that could not appraise, from a period on."""
+        here = (VERDICTS.c.lab == lab, VERDICTS.c.verdict == header_pb2.VERDICT_INCONCLUSIVE)
+        statement = select(VERDICTS).where(*here, VERDICTS.c.period >= first).order_by(VERDICTS.c.period)
+        with self.logs.database.reading() as connection:
+            return [StoredVerdict(*row) for row in connection.execute(statement)]
+
+    def with_findings(self, labs: Sequence[str], first: int, limit: int) -> list[StoredVerdict]:
+        """Assessments that hold findings, newest period first."""
+        statement = (
+            select(VERDICTS)
+            .where(VERDICTS.c.findings > 0, VERDICTS.c.period >= first, VERDICTS.c.lab.in_(labs))
+            .order_by(VERDICTS.c.period.desc(), VERDICTS.c.lab)
+            .limit(limit)
+        )
+        with self.logs.database.reading() as connection:
+            return [StoredVerdict(*row) for row in connection.execute(statement)]
+
+    def counts(self, lab: str) -> dict[int, int]:
+        """Number of assessed periods of a lab by newest verdict."""
+        statement = select(COUNTS.c.verdict, COUNTS.c.number).where(COUNTS.c.lab == lab)
+        with self.logs.database.reading() as connection:
+            return {row.verdict: row.number for row in connection.execute(statement)}

@@ -90,6 +90,11 @@ class Author:
         return self._cursor.origin
 
     @property
+    def party(self) -> str:
+        """Name of the party that writes."""
+        return self._cursor.author
+
+    @property
     def signed(self) -> tuple[Head, bytes]:
         """Size and root of the log, and the signed checkpoint that says so."""
         return self._signed
@@ -113,6 +118,10 @@ class Author:
     def keys(self) -> KeyRing:
         """Operational keys in force at the end of the log."""
         return self._cursor.keys
+
+    def close(self) -> None:
+        """Let go of the store, where this author is its only user."""
+        self._store.close()
 
     def publish(
         self, drafts: Sequence[Draft], also: Callable[[Connection, Sequence[ReadLeaf]], None] | None = None

@@ -115,14 +115,20 @@ class Server:
             self._socket.unlink(missing_ok=True)
 
 
-def run_until_signalled(stop: threading.Event) -> None:
-    """Sleep until `stop` is set, by SIGTERM, by SIGINT or by another thread; for the main thread only."""
+def run_until_signalled(stop: threading.Event, ready: Callable[[], None] = lambda: None) -> None:
+    """Sleep until `stop` is set, by SIGTERM, by SIGINT or by another thread; for the main thread only.
+
+    Args:
+        stop: set when it is time to end.
+        ready: called once signals are heard: whoever was told that we are ready may signal at once.
+    """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
+        ready()
         stop.wait()
     finally:
         for number, handler in before.items():

@@ -179,13 +179,14 @@ def lab_table(played: Played) -> str:
     return out.getvalue()
 
 
-def meter_rows(played: Played, seed: int) -> list[tuple[str, int]]:
-    """What the site's meter shows: start of the hour, watt-hours delivered, with the meter's random error."""
+def meter_table(played: Played, seed: int) -> str:
+    """What the site's meter shows: the period and the watt-hours delivered, with the meter's random error."""
     errors = Random(f"{seed} {played.lab.name}")  # noqa: S311 - a repeatable play, not a secret
-    return [
-        (_time(period), round(hour.watt_hours * PUE_MILLI / 1_000 * (1 + errors.gauss(0, METER_NOISE))))
-        for period, hour in enumerate(played.done)
-    ]
+    lines = ["period,watt_hours"]
+    for period, hour in enumerate(played.done):
+        error = min(max(errors.gauss(0, METER_NOISE), -3 * METER_NOISE), 3 * METER_NOISE)
+        lines.append(f"{period},{round(hour.watt_hours * PUE_MILLI / 1_000 * (1 + error))}")
+    return "\n".join(lines) + "\n"
 
 
 def _time(period: int) -> str:

@@ -62,9 +62,9 @@ class Timeline:
     """
 
     first: int = 2
-    call: int = 24
-    wind_down: int = 12
-    in_force: int = 24
+    call: int = 48
+    wind_down: int = 24
+    in_force: int = 48
     gap: int = 2
 
     @property

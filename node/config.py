@@ -1,9 +1,9 @@
-"""Configuration of a node: `node.toml`, every key explained by `standstill node init`. Paths are relative to the file."""
+"""Configuration of a node: `node.toml`, every key explained by `node init`. Paths are relative to the file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ Ppm = Annotated[int, Field(ge=0, le=1_000_000)]
 """A share or a relative uncertainty (one standard deviation), parts per million."""
 
 Shift = Literal["none", "start"]
-FILE: str = "node.toml"
+FILE: Final = "node.toml"
 
 
 class PeerSettings(Settings):

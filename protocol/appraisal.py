@@ -72,7 +72,7 @@ def appraise(case: Case, state: bytes) -> Appraisal:
 
 def _evidence(case: Case, findings: list[pb.Finding]) -> list[pb.EvidenceStatus]:
     """State of each kind of evidence that is due, in the order of the enumeration."""
-    contradicted = {finding.code for finding in findings if finding.severity >= header_pb2.VERDICT_DISCREPANT}
+    contradicted = {finding.code for finding in findings}
     statuses = []
     for kind, (state, contradicting) in _EVIDENCE.items():
         found = state(case)
@@ -127,7 +127,7 @@ _EVIDENCE: Final[
 ] = {
     agreement_pb2.EVIDENCE_ATTESTATION: (_attestation, frozenset({"attested-twice", "meter-above-use"})),
     agreement_pb2.EVIDENCE_ENERGY: (_energy, frozenset({"meter-above-declared", "meter-below-declared"})),
-    agreement_pb2.EVIDENCE_METER: (_meter, frozenset()),
+    agreement_pb2.EVIDENCE_METER: (_meter, frozenset({"meter-contradicts-itself"})),
     agreement_pb2.EVIDENCE_SHIPMENTS: (_shipments, frozenset({"transfer-mismatch"})),
     agreement_pb2.EVIDENCE_HALT: (_halt, frozenset({"use-after-halt"})),
 }
@@ -140,9 +140,10 @@ def _blind_spots(case: Case) -> Iterator[str]:
     yield "FLOP, not capability: better methods, small research and prepared data are invisible."
     suppliers = [p.name for p in case.agreement.terms.parties if agreement_pb2.ROLE_SUPPLIER in p.roles]
     named = ", ".join(suppliers) or "nobody"
-    yield f"Undeclared chips are limited by the reports of {named} alone; meters at declared sites say nothing about them."
+    yield f"Undeclared chips are limited by the reports of {named} alone; meters at declared sites do not see them."
     meters = {site.metered_by for site in case.sites}
-    yield f"Energy is seen by {', '.join(sorted(meters - {''})) or 'nobody'}; a source that lies is not noticed by itself."
+    seen_by = ", ".join(sorted(meters - {""})) or "nobody"
+    yield f"Energy is seen by {seen_by}; a source that lies is not noticed by itself."
     if "" in meters:
         yield "A site has no independent meter: its energy is the lab's word."
     if case.level is not None and not TRAINING & set(case.level.allowed):

@@ -132,17 +132,21 @@ def _format(view: _View) -> tuple[Result, str]:
     view.bundle = parse(bundle_pb2.Bundle, view.data, "bundle", MAX_BUNDLE_BYTES)
     found = view.bundle.media_type
     require(found == MEDIA_TYPE, Reason.MEDIA_TYPE_UNKNOWN, "bundle.media_type", repr(found))
+    # Two parts of one log could each be checked and the other be read.
+    origins = [log.origin for log in view.bundle.logs]
+    require(len(set(origins)) == len(origins), Reason.NAME_TWICE, "bundle.logs", "each origin once")
     return Result.PASSED, f"{len(view.data):,} bytes, {len(view.bundle.logs)} logs"
 
 
 def _trust_root(view: _View) -> tuple[Result, str]:
     """The agreement is the one that the auditor pinned."""
-    if view.pinned is None:
-        view.agreement = read_agreement(view.bundle.agreement)
+    bundle, pinned = view.bundle, view.pinned
+    view.agreement = read_agreement(bundle.agreement) if pinned is None else pin(bundle.agreement, pinned)
+    require(bundle.lab in view.agreement.labs, Reason.NAME_UNKNOWN, "bundle.lab", repr(bundle.lab))
+    require(bundle.verifier in view.agreement.verifiers, Reason.NAME_UNKNOWN, "bundle.verifier", repr(bundle.verifier))
+    if pinned is None:
         return Result.NOT_CHECKED, f"nothing pinned; the bundle says {view.agreement.digest.hex()}"
-    view.agreement = pin(view.bundle.agreement, view.pinned)
-    require(view.bundle.lab in view.agreement.labs, Reason.NAME_UNKNOWN, "bundle.lab", repr(view.bundle.lab))
-    return Result.PASSED, f"agreement {view.agreement.terms.name}, {view.pinned.hex()}"
+    return Result.PASSED, f"agreement {view.agreement.terms.name}, {pinned.hex()}"
 
 
 def _heads(view: _View) -> tuple[Result, str]:
@@ -256,14 +260,16 @@ def _body_of(view: _View, index: int) -> bytes:
 
 def _recorded_head(view: _View, origin: str) -> None:
     """The head that the leaves are proven in is the one that counts at the record period."""
-    size, root = view.state.parties[view.agreement.logs[origin]].size, None
-    for _, closing in view.closings:
-        for head in closing.heads:
-            if head.origin == origin:
-                size, root = head.size, head.root
-    found = view.heads[origin]
-    same = found.size == size and root in {None, found.root}
+    size, found = _recorded_size(view, origin), view.heads[origin]
+    heads = [head for _, closing in view.closings for head in closing.heads if head.origin == origin]
+    same = found.size == size and (not heads or heads[-1].root == found.root)
     require(same, Reason.STATE_DIFFERS, f"logs.{origin}.checkpoint", f"size {found.size}, recorded {size}")
+
+
+def _recorded_size(view: _View, origin: str) -> int:
+    """Leaves of a log that are recorded by the last closing."""
+    sizes = [head.size for _, closing in view.closings for head in closing.heads if head.origin == origin]
+    return sizes[-1] if sizes else view.state.parties[view.agreement.logs[origin]].size
 
 
 def _assessment(view: _View) -> tuple[Result, str]:
@@ -275,18 +281,14 @@ def _assessment(view: _View) -> tuple[Result, str]:
     newest = view.closings[0][1].period + 2 > bundle.period
     require(governs and newest, Reason.STATE_DIFFERS, "bundle.state", f"does not govern period {bundle.period}")
     owed = duty(agreement, view.state, bundle.lab, bundle.period)
-    wanted = {(need.origin, need.kind) for need in needs(agreement, owed, bundle.lab, bundle.period)}
-    leaves = [
-        leaf
-        for origin, found in view.leaves.items()
-        for leaf in found
-        if leaf.header is not None and (origin, leaf.header.kind) in wanted
-    ]
+    wanted = needs(agreement, owed, bundle.lab, bundle.period)
+    read = [leaf for found in view.leaves.values() for leaf in found]
+    leaves = [leaf for leaf in read if _counts(view, leaf) and any(need.covers(leaf) for need in wanted)]
     case = build_case(
         agreement, owed, bundle.lab, bundle.period, bundle.record_period, leaves, lambda leaf: _recorded(view, leaf)
     )
     derived = appraise(case, view.closings[0][1].state)
-    require(view.stated.header is not None, Reason.BUNDLE_INCOMPLETE, "assessment", "no header")
+    assert view.stated.header is not None  # noqa: S101 - a statement in good form has one
     summary = view.stated.header.assessment
     same = derived.verdict == summary.verdict and derived.assessment == view.stated.body
     found = f"derived {header_pb2.Verdict.Name(derived.verdict)} with {', '.join(derived.codes) or 'no findings'}"
@@ -297,7 +299,6 @@ def _assessment(view: _View) -> tuple[Result, str]:
 def _stated(view: _View) -> ReadLeaf:
     """The newest revision of the verifier's assessment of the lab and period in the bundle."""
     bundle = view.bundle
-    require(bundle.verifier in view.agreement.verifiers, Reason.NAME_UNKNOWN, "bundle.verifier", repr(bundle.verifier))
     found = [
         leaf
         for leaf in view.leaves[view.agreement.parties[bundle.verifier].origin]
@@ -307,6 +308,12 @@ def _stated(view: _View) -> ReadLeaf:
     ]
     require(bool(found), Reason.BUNDLE_INCOMPLETE, "assessment", f"none of {bundle.lab} period {bundle.period}")
     return max(found, key=lambda leaf: leaf.header.assessment.revision)  # type: ignore[union-attr]
+
+
+def _counts(view: _View, leaf: ReadLeaf) -> bool:
+    """Whether the record reaches a leaf; only the verifier's own log goes on behind it, with the assessment."""
+    own = view.agreement.parties[view.bundle.verifier].origin
+    return leaf.origin != own or leaf.index < _recorded_size(view, own)
 
 
 def _recorded(view: _View, leaf: ReadLeaf) -> int:

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
+from protocol.errors import Reason, Refused
 from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, record_pb2
 from standstill.v1 import header_pb2 as pb
 
@@ -34,6 +35,13 @@ class Need(NamedTuple):
     kind: pb.Kind.ValueType
     first: int | None
     last: int | None
+
+    def covers(self, leaf: ReadLeaf) -> bool:
+        """Whether a leaf is one of those needed."""
+        header = leaf.header
+        if header is None or (leaf.origin, header.kind) != (self.origin, self.kind):
+            return False
+        return self.first is None or self.last is None or self.first <= header.period <= self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +153,9 @@ def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:
         return lab in {author, body.counterparty}
     if isinstance(body, record_pb2.Misbehavior):
         return body.party == lab
-    if isinstance(body, evidence_pb2.MeterReading):
-        return leaf.header is not None and agreement.sites[leaf.header.site][0] == lab
+    # The header says which site a reading speaks of, also where the reading itself was refused.
+    if leaf.header is not None and leaf.header.kind == pb.KIND_METER_READING:
+        return agreement.sites[leaf.header.site][0] == lab
     return author == lab
 
 
@@ -171,13 +180,14 @@ def build_case(
         recorded: period of the closing that first covers a leaf.
     """
     ordered = sorted(leaves, key=lambda leaf: (leaf.origin, leaf.index))
-    about = [leaf for leaf in ordered if concerns(agreement, lab, leaf)]
+    about = [_in_time(leaf, recorded) for leaf in ordered if concerns(agreement, lab, leaf)]
     cited = [Cited(leaf.body, leaf, recorded(leaf)) for leaf in about if leaf.body is not None]
     attested = _of(cited, compute_pb2.ComputeAttestation)
-    attestations: dict[bytes, Cited[compute_pb2.ComputeAttestation]] = {}
-    now = [statement for statement in attested if statement.header.period == period]
-    for statement in now:
-        attestations.setdefault(statement.header.site, statement)
+    # The first word on a site and period counts; repeating it must not count its figures twice.
+    first: dict[tuple[int, bytes], Cited[compute_pb2.ComputeAttestation]] = {}
+    for statement in attested:
+        first.setdefault((statement.header.period, statement.header.site), statement)
+    attestations = {site: statement for (when, site), statement in first.items() if when == period}
     readings: dict[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]] = {}
     for reading in _of(cited, evidence_pb2.MeterReading):
         readings[reading.header.site] = (*readings.get(reading.header.site, ()), reading)
@@ -188,8 +198,8 @@ def build_case(
         record_period=record_period,
         duty=duty,
         attestations=attestations,
-        repeated=tuple(s for s in now if s is not attestations[s.header.site]),
-        window=tuple(s for s in attested if s.header.period < period),
+        repeated=tuple(s for s in attested if s.header.period == period and s is not attestations[s.header.site]),
+        window=tuple(statement for (when, _), statement in first.items() if when < period),
         readings=readings,
         shipments=_of(cited, evidence_pb2.ShipmentReport),
         transfers=_of(cited, compute_pb2.Transfer),
@@ -197,6 +207,19 @@ def build_case(
         misbehavior=_of(cited, record_pb2.Misbehavior),
         refused=tuple(leaf for leaf in about if leaf.refusal is not None),
     )
+
+
+def _in_time(leaf: ReadLeaf, recorded: Callable[[ReadLeaf], int]) -> ReadLeaf:
+    """A leaf; refused if it was recorded before the period that it reports had ended (as the fold does, annex 3.2)."""
+    if leaf.header is None or leaf.refusal is not None or leaf.header.kind not in _OF_ENDED_PERIODS:
+        return leaf
+    if leaf.header.period < recorded(leaf):
+        return leaf
+    refusal = Refused(Reason.PERIOD_MISMATCH, "header.period", f"{leaf.header.period} had not ended")
+    return replace(leaf, body=None, refusal=refusal)
+
+
+_OF_ENDED_PERIODS: Final = frozenset({pb.KIND_COMPUTE_ATTESTATION, pb.KIND_METER_READING})
 
 
 def _of(cited: Iterable[Cited[Any]], kind: type[B]) -> tuple[Cited[B], ...]:

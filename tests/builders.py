@@ -168,7 +168,7 @@ class Party:
         """The next leaf, not appended."""
         place = f"{self.cursor.origin}|{self.cursor.index}"
         salts = sha256(f"leaf salt {place}".encode()).digest(), sha256(f"body salt {place}".encode()).digest()
-        time = self.agreement.end_of(draft.period or 0) + self.cursor.index
+        time = self.agreement.end_of(min(draft.period or 0, 10**9)) + self.cursor.index
         signing = self.seeds(draft) if seeds is None else seeds
         return authoring.write_leaf(self.agreement, self.cursor, draft, salts=salts, time=time, seeds=signing)
 

@@ -53,5 +53,5 @@ class _Commands(click.Group):
 def command() -> None:
     """Ask a verifier about labs, or check a bundle offline.
 
-    Exit codes: 0 confirmed, 1 not confirmed, 3 could not appraise, 4 not reached, 5 not trusted; see docs/exit-codes.md.
+    Exit codes: 0 confirmed, 1 not confirmed, 3 could not appraise, 4 not reached, 5 not trusted.
     """

@@ -109,17 +109,13 @@ def number(text: str) -> str:
         return safe(text)
 
 
-class Period(click.ParamType):
-    """A period: `122` or `P122`."""
+def period(text: str) -> int:
+    """A period as it is typed: `122` or `P122`.
 
-    name = "period"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number."""
-        digits = str(value).removeprefix("P").removeprefix("p")
-        if not (digits.isascii() and digits.isdigit() and int(digits) < 2**63):
-            self.fail(f"{value!r} is no period; write 122 or P122", param, ctx)
-        return int(digits)
-
-
-PERIOD: Final = Period()
+    Raises:
+        click.BadParameter: if it is none.
+    """
+    digits = text.removeprefix("P").removeprefix("p")
+    if not (digits.isascii() and digits.isdigit() and int(digits) < 2**63):
+        raise click.BadParameter(f"{text!r} is no period; write 122 or P122")
+    return int(digits)

@@ -8,6 +8,7 @@ anywhere between the two; beyond that the tolerance is zero. Each receipt must m
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from protocol.checks.finding import BREACHED, DISCREPANT, figure, finding
@@ -66,35 +67,41 @@ def _chips(moves: Iterable[Cited[compute_pb2.Transfer]], before: int) -> int:
 
 
 def _deliveries(case: Case) -> Iterator[Finding]:
-    """Each delivery to the lab is said by both sides, alike."""
-    mine = [move for move in case.transfers if move.header.author == case.lab]
-    receipts = {move.body.id: move for move in mine if move.body.direction == compute_pb2.DIRECTION_RECEIPT}
-    dispatched = [
-        move
-        for move in case.transfers
-        if move.body.direction == compute_pb2.DIRECTION_DISPATCH and move.body.counterparty == case.lab
-    ]
-    sent: dict[str, Cited[Any]] = {statement.body.id: statement for statement in (*case.shipments, *dispatched)}
+    """Each delivery to the lab is said by both sides, alike, and as often by one as by the other."""
+    received: dict[tuple[str, str], list[Cited[Any]]] = {}
+    dispatched: dict[tuple[str, str], list[Cited[Any]]] = {}
+    reported: dict[tuple[str, str], list[Cited[Any]]] = {}
+    for move in case.transfers:
+        if move.header.author == case.lab and move.body.direction == compute_pb2.DIRECTION_RECEIPT:
+            received.setdefault((move.body.counterparty, move.body.id), []).append(move)
+        elif move.body.counterparty == case.lab and move.body.direction == compute_pb2.DIRECTION_DISPATCH:
+            dispatched.setdefault((move.header.author, move.body.id), []).append(move)
+    for report in case.shipments:
+        reported.setdefault((report.header.author, report.body.id), []).append(report)
+    # A supplier may say one delivery in both forms; its report is the one that counts.
+    sent = dispatched | reported
     oldest = case.period - case.agreement.terms.verification.transit_periods
-    for name, shipment in sent.items():
-        receipt = receipts.get(name)
-        if receipt is None and shipment.header.period < oldest:
-            count = shipment.body.chips.value
-            text = f"{count} {shipment.body.chip_class} were sent to {case.lab} and are not acknowledged."
-            figures = [figure("observed", 0, "chips"), figure("expected", count, "chips")]
-            yield finding("shipment-not-received", DISCREPANT, text, figures=figures, statements=[shipment.ref])
-        elif receipt is not None and _said(receipt) != _said(shipment):
-            text = f"{case.lab} and {shipment.header.author} state different chips for delivery {name}."
-            figures = [
-                figure("observed", receipt.body.chips.value, "chips"),
-                figure("expected", shipment.body.chips.value, "chips"),
-            ]
-            refs = [receipt.ref, shipment.ref]
-            yield finding("transfer-mismatch", DISCREPANT, text, figures=figures, statements=refs)
-    for name, receipt in receipts.items():
-        if name not in sent and receipt.header.period < oldest:
-            text = f"{case.lab} acknowledges delivery {name}, which {receipt.body.counterparty} does not report."
-            yield finding("receipt-without-shipment", DISCREPANT, text, statements=[receipt.ref])
+    for delivery in sorted(sent.keys() | received.keys()):
+        for shipment, receipt in zip_longest(sent.get(delivery, ()), received.get(delivery, ())):
+            yield from _sides(case, shipment, receipt, oldest)
+
+
+def _sides(case: Case, shipment: Cited[Any] | None, receipt: Cited[Any] | None, oldest: int) -> Iterator[Finding]:
+    """Both sides of one delivery; one side alone is in transit until it is older than `oldest`."""
+    if receipt is None and shipment is not None and shipment.header.period < oldest:
+        count = shipment.body.chips.value
+        text = f"{count} {shipment.body.chip_class} were sent to {case.lab} and are not acknowledged."
+        figures = [figure("observed", 0, "chips"), figure("expected", count, "chips")]
+        yield finding("shipment-not-received", DISCREPANT, text, figures=figures, statements=[shipment.ref])
+    if shipment is None and receipt is not None and receipt.header.period < oldest:
+        text = f"{case.lab} acknowledges delivery {receipt.body.id}, which {receipt.body.counterparty} does not report."
+        yield finding("receipt-without-shipment", DISCREPANT, text, statements=[receipt.ref])
+    if shipment is not None and receipt is not None and _said(receipt) != _said(shipment):
+        text = f"{case.lab} and {shipment.header.author} state different chips for delivery {shipment.body.id}."
+        seen, expected = receipt.body.chips.value, shipment.body.chips.value
+        figures = [figure("observed", seen, "chips"), figure("expected", expected, "chips")]
+        refs = [receipt.ref, shipment.ref]
+        yield finding("transfer-mismatch", DISCREPANT, text, figures=figures, statements=refs)
 
 
 def _said(statement: Cited[Any]) -> tuple[str, int]:

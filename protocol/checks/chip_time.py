@@ -1,4 +1,4 @@
-"""Chip-seconds fill the inventory exactly: every accelerator does something, or is idle, off or unaccounted (spec: checks, 5)."""
+"""Chip-seconds fill the inventory exactly: every chip works, or is idle, off or unaccounted (spec: checks, 5)."""
 
 from __future__ import annotations
 

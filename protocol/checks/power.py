@@ -13,7 +13,7 @@ MILLIWATT_SECONDS: Final = 3_600_000
 
 
 def declared_range(agreement: Agreement, attestation: ComputeAttestation) -> tuple[int, int]:
-    """Least and greatest energy of the accelerators with their nodes, watt-hours, if every label is true (research D2)."""
+    """Least and greatest energy of accelerators with their nodes, watt-hours, if every label is true (research D2)."""
     low = high = 0
     for use in attestation.use:
         for bound in agreement.chips[use.chip_class].power:

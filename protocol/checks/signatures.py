@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from standstill.v1.assessment_pb2 import Finding
 
 CODES: Final = {
-    "statement-refused": "A statement stands in the log but breaks a rule of form, signature or key; it counts for nothing."
+    "statement-refused": "A statement stands in the log and breaks a rule of form, signature or key: it does not count."
 }
 
 

@@ -1,0 +1,89 @@
+"""How evidence, findings and statements are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from cli.audit import words
+from cli.tables import Page, colored
+from standstill.v1 import agreement_pb2, assessment_pb2
+
+PRESENT: Final = assessment_pb2.EVIDENCE_STATE_PRESENT
+TENTHS: Final = "tenths of sigma"
+"""Unit of deviations in findings; people read sigma."""
+
+
+def kind_word(status: assessment_pb2.EvidenceStatus) -> str:
+    """Name of a kind of evidence."""
+    names = {number: name for name, number in agreement_pb2.Evidence.items()}
+    return names.get(status.evidence, f"kind {status.evidence}").removeprefix("EVIDENCE_").lower()
+
+
+def state_word(status: assessment_pb2.EvidenceStatus) -> str:
+    """State of a kind of evidence: present, missing, stale, mismatched, contradicted, could not appraise."""
+    names = {number: name for name, number in assessment_pb2.EvidenceState.items()}
+    word = names.get(status.state, f"state {status.state}").removeprefix("EVIDENCE_STATE_").lower()
+    return "could not appraise" if status.state == assessment_pb2.EVIDENCE_STATE_NOT_APPRAISED else word
+
+
+def evidence_words(details: assessment_pb2.Assessment) -> str:
+    """How much of the evidence that is due is there: `4 of 5`."""
+    present = sum(status.state == PRESENT for status in details.evidence)
+    return f"{present} of {len(details.evidence)}"
+
+
+def missing_words(details: assessment_pb2.Assessment) -> str:
+    """What of the evidence that is due is not there: `meter missing, energy contradicted`; empty if all is."""
+    absent = [status for status in details.evidence if status.state != PRESENT]
+    return ", ".join(f"{kind_word(status)} {state_word(status)}" for status in absent)
+
+
+def evidence_data(details: assessment_pb2.Assessment) -> dict[str, str]:
+    """State by kind of evidence, for JSON."""
+    return {kind_word(status): state_word(status).replace(" ", "_") for status in details.evidence}
+
+
+def place(ref: assessment_pb2.StatementRef) -> str:
+    """A statement by its log and leaf: `gamma.example/log[122]`."""
+    return f"{words.safe(ref.origin)}[{ref.index}]"
+
+
+def place_data(ref: assessment_pb2.StatementRef) -> dict[str, Any]:
+    """The same for JSON."""
+    return {"origin": ref.origin, "index": ref.index, "identity": ref.identity}
+
+
+def finding_data(finding: assessment_pb2.Finding) -> dict[str, Any]:
+    """A finding for JSON: figures as exact decimal integers in text, each with its unit."""
+    return {
+        "code": finding.code,
+        "severity": words.mark(finding.severity).word,
+        "site": finding.site or None,
+        "figures": [{"name": f.name, "value": f.value, "unit": f.unit} for f in finding.figures],
+        "statements": [place_data(ref) for ref in finding.statements],
+        "text": finding.text,
+    }
+
+
+def show_finding(page: Page, lab: str, period: int, finding: assessment_pb2.Finding) -> None:
+    """A finding on a few lines: what, in words, the figures, and the statements behind it."""
+    mark = words.mark(finding.severity)
+    site = f"   site {finding.site.hex()[:8]}" if finding.site else ""
+    head = f"{words.safe(lab)} P{period}   "
+    page.line(head, colored(mark.text, mark.color), f"   {words.safe(finding.code)}{site}")
+    page.line(f"  {words.safe(finding.text)}")
+    if finding.figures:
+        page.line("  " + "   ".join(figure_words(finding.figures)))
+    if finding.statements:
+        said = "rests on" if len(finding.statements) == 1 else "see side by side"
+        page.line(f"  {said}: {', '.join(place(ref) for ref in finding.statements)}")
+
+
+def figure_words(figures: Any) -> Iterator[str]:
+    """Figures in order, with separators of thousands: `observed 448 chips`."""
+    for figure in figures:
+        if figure.unit == TENTHS and figure.value.isdecimal():
+            yield f"{words.safe(figure.name)} {int(figure.value) // 10:,}.{int(figure.value) % 10} sigma"
+        else:
+            yield f"{words.safe(figure.name)} {words.number(figure.value)} {words.safe(figure.unit)}".rstrip()

@@ -1,0 +1,80 @@
+"""`standstill demo`: a pause on this machine, from founding to two cheats caught."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli.output import Exit, answer, hint, json_option
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option(
+    "--trace", "trace_file", type=_FILE, help="Your own cluster's records: sacct export or CSV (docs/traces.md)."
+)
+@click.option("--mapping", type=_FILE, help="Rules that map your work to labels (mapping.toml).")
+@click.option(
+    "--chip-class", help="Class of your chips where the records name none: A100-SXM-80, H100-SXM, V100-SXM2-32."
+)
+@click.option("--chips", type=click.IntRange(min=1), help="Installed chips; without it the peak of concurrent use.")
+@click.option("--tz", default="UTC", show_default=True, help="Time zone of times in your records that state none.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the meters' random errors.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-out"), show_default=True,
+              help="Where bundles, trust file and journals go.")  # fmt: skip
+@json_option
+def command(
+    *,
+    trace_file: Path | None,
+    mapping: Path | None,
+    chip_class: str | None,
+    chips: int | None,
+    tz: str,
+    seed: int,
+    out: Path,
+    as_json: bool,
+) -> int:
+    """Three labs found an agreement, attest, are paused, and one of them cheats twice.
+
+    Real daemons on loopback with their own keys and stores, on figures of real clusters, in injected time. Exit 0 only
+    if every claim held.
+    """
+    from demo.cluster import DemoFailed
+    from demo.play import perform
+    from demo.scenario import power
+    from demo.view import View
+    from node.collect import read_trace, write_rejected
+
+    trace = None
+    if trace_file is not None:
+        kind = chip_class or "A100-SXM-80"
+        trace = read_trace(
+            trace_file, mapping=mapping, chip_class=kind, chips=chips, tz=tz, chip_classes=sorted(power())
+        )
+        hint(f"{trace_file.name}: read as {trace.form}, {trace.kept} rows used, {len(trace.figures)} hours")
+        for note in trace.notes:
+            hint(f"  {note}")
+        if trace.rejected:
+            rejected = write_rejected(trace, Path.cwd())
+            hint(f"  {len(trace.rejected)} rows rejected, listed in {rejected}; the first: "
+                 f"{trace.rejected[0].text(trace_file.name)}")  # fmt: skip
+    try:
+        outcome = perform(View(), out, trace, seed)
+    except DemoFailed as failed:
+        hint(f"demo failed: {failed}")
+        return Exit.FAULT
+    held = sum(claim.held for claim in outcome.claims)
+    code = Exit.DONE if held == len(outcome.claims) else Exit.NOT_CONFIRMED
+    if as_json:
+        data = {
+            "claims": [{"text": claim.text, "held": claim.held} for claim in outcome.claims],
+            "bundles": [str(bundle) for bundle in outcome.bundles],
+            "seconds": outcome.seconds,
+        }
+        answer("standstill/demo/1", "confirmed" if code is Exit.DONE else "not_confirmed", data, exit_code=code)
+        return code
+    click.echo(f"\n{held} of {len(outcome.claims)} claims held, {outcome.seconds} s.")
+    click.echo(f"Check it offline: standstill audit verify {outcome.bundles[-1]}")
+    return code

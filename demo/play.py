@@ -1,0 +1,153 @@
+"""The whole play, from an empty directory to the auditor's view and a bundle that convinces without any service."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from daemon.files import write_whole
+from demo.cluster import AUDITOR, Cluster
+from demo.figures import Lab, lab_from_trace, play
+from demo.scenario import LABS, TRACES, VERIFIER, Timeline, power
+from demo.stage import ACTS, CHEAT, Claim, Stage
+from node.collect import Trace, read_trace
+from standstill.v1 import audit_service_pb2
+
+if TYPE_CHECKING:
+    from demo.view import View
+
+TABLES: Final = {"alpha": "kalos.csv", "beta": "earth.csv", "gamma": "smc.csv"}
+"""Shipped figures of real clusters, by the fictitious lab that they play."""
+
+YOURS: Final = "alpha"
+"""The lab that a user's own trace plays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of the demo.
+
+    Attributes:
+        claims: everything that had to come out true.
+        bundles: evidence, one file per claim about a lab and a period.
+        seconds: real time that it took.
+    """
+
+    claims: tuple[Claim, ...]
+    bundles: tuple[Path, ...]
+    seconds: int
+
+
+def perform(view: View, out: Path, trace: Trace | None, seed: int) -> Outcome:
+    """Play everything.
+
+    Args:
+        view: shows it.
+        out: directory for bundles, trust file and journals; replaced if it is from an earlier demo.
+        trace: a user's own figures, to play the lab `alpha`; the shipped table if None.
+        seed: of the meters' random errors.
+
+    Raises:
+        DemoFailed: something did not come up or did not happen in time; journals are in `out` then as well.
+    """
+    timeline = Timeline()
+    players = {name: play(lab, timeline, cheats=name == CHEAT) for name, lab in labs(trace).items()}
+    _clear(out)
+    with tempfile.TemporaryDirectory(prefix="standstill-") as home:
+        cluster = Cluster(Path(home), timeline, players, seed)
+        stage = Stage(cluster, timeline, players, view)
+        try:
+            for number, (name, act) in enumerate(ACTS, 1):
+                view.act(number, name)
+                before = len(stage.claims)
+                act(stage)
+                view.claims(stage.claims[before:])
+            bundles = _bundles(stage, out)
+            _ask(cluster, out)
+        finally:
+            cluster.stop()
+            _keep(cluster, out)
+    before = len(stage.claims)
+    for bundle in bundles:
+        stage.claim(f"{bundle.name} verifies offline, all services stopped", _verify(bundle, view))
+    stage.claim("the same bundle with one byte changed does not", not _verify(_spoiled(bundles[-1]), None))
+    view.claims(stage.claims[before:])
+    return Outcome(tuple(stage.claims), tuple(bundles), view.seconds)
+
+
+def labs(trace: Trace | None) -> dict[str, Lab]:
+    """The three labs, each on the figures of a real cluster."""
+    table = power()
+    traces = {name: read_trace(TRACES / file) for name, file in TABLES.items()}
+    if trace is not None:
+        traces[YOURS] = trace
+    return {name: lab_from_trace(name, traces[name], table) for name in LABS}
+
+
+def _clear(out: Path) -> None:
+    """Make room for this demo's results; a directory that is not a demo's is left alone."""
+    if out.exists() and any(out.iterdir()):
+        if not (out / "trust").exists():
+            raise FileExistsError(17, "not empty, and not from an earlier demo; name another with --out", str(out))
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _bundles(stage: Stage, out: Path) -> list[Path]:
+    """Fetch the evidence for one honored period and for both cheats."""
+    timeline = stage.timeline
+    wanted = [("alpha", timeline.cheat_b), (CHEAT, timeline.cheat_a), (CHEAT, timeline.cheat_b)]
+    paths = []
+    for lab, period in wanted:
+        request = audit_service_pb2.GetBundleRequest(lab=lab, period=period)
+        data = b"".join(answer.chunk for answer in stage.cluster.audit.GetBundle(request))
+        path = out / f"{lab}-P{period}.bundle"
+        write_whole(path, data)
+        paths.append(path)
+    return paths
+
+
+def _ask(cluster: Cluster, out: Path) -> None:
+    """The auditor's view, by the commands that an auditor types."""
+    profile = cluster.home / AUDITOR
+    address = (cluster.home / VERIFIER / "address").read_text().strip()
+    write_whole(profile / "verifier.toml", f'address = "{address}"\n'.encode())
+    write_whole(profile / "verifier.crt", (cluster.home / VERIFIER / "tls.crt").read_bytes())
+    write_whole(profile / "trust", (cluster.home / "trust").read_bytes())
+    for command in (["status"], ["lab", CHEAT], ["findings", CHEAT]):
+        print(f"\n$ standstill audit {' '.join(command)}", flush=True)
+        subprocess.run([*_PROGRAM, "audit", *command, "--profile", str(profile)], check=False)
+
+
+_PROGRAM: Final = (sys.executable, "-m", "cli.main")
+
+
+def _verify(bundle: Path, view: View | None) -> bool:
+    """Run the offline check as a user would, in a process of its own."""
+    command = [*_PROGRAM, "audit", "verify", str(bundle), "--trust", str(bundle.parent / "trust")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if view is not None and done.returncode != 0:
+        view.quote(done.stdout + done.stderr)
+    return done.returncode == 0
+
+
+def _spoiled(bundle: Path) -> Path:
+    """A copy with one bit flipped in the middle."""
+    data = bytearray(bundle.read_bytes())
+    data[len(data) // 2] ^= 1
+    path = bundle.with_suffix(".spoiled")
+    write_whole(path, bytes(data))
+    return path
+
+
+def _keep(cluster: Cluster, out: Path) -> None:
+    """Keep what helps afterwards: trust file, agreement, journals. Keys and stores go with the temporary directory."""
+    for name in ("trust", "agreement"):
+        shutil.copy(cluster.home / name, out / name)
+    for journal in cluster.home.glob("*/journal.jsonl"):
+        shutil.copy(journal, out / f"{journal.parent.name}.jsonl")

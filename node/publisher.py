@@ -1,0 +1,94 @@
+"""The one way into a node's log: nothing is said of a period that has not ended, and nothing is said twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from daemon.journal import journal
+from protocol.errors import Reason, require
+from standstill.v1 import evidence_pb2, header_pb2
+
+if TYPE_CHECKING:
+    from daemon.author import Author, Published
+    from daemon.clock import Clock
+    from daemon.log_store import LogStore
+    from protocol.agreement import Agreement
+    from protocol.authoring import Draft
+
+Said = tuple[int, int, bytes, str]
+"""Kind, period, site handle and, for readings, name of the meter: what is said once."""
+
+PERIODIC: Final = (header_pb2.KIND_COMPUTE_ATTESTATION, header_pb2.KIND_METER_READING)
+"""Kinds that speak of a period that has ended, once."""
+
+_CHUNK_PERIODS: Final = 1_000
+
+
+class Publisher:
+    """Publishes a party's statements. Safe for use from several threads."""
+
+    def __init__(self, agreement: Agreement, store: LogStore, author: Author, clock: Clock) -> None:
+        """Read from the store what was said before."""
+        self._agreement, self._author, self._clock = agreement, author, clock
+        self._lock = threading.Lock()
+        self._said: set[Said] = set()
+        for kind in PERIODIC:
+            self._said.update(_said_before(store, author.origin, kind, self._last_period() + 1))
+
+    @property
+    def author(self) -> Author:
+        """Who signs."""
+        return self._author
+
+    def has_said(self, said: Said) -> bool:
+        """Whether the log holds this already."""
+        return said in self._said
+
+    def publish(self, drafts: Sequence[Draft]) -> Published:
+        """Sign and log statements, all or none, and return when they are durable.
+
+        Raises:
+            Refused: PERIOD_NOT_ENDED, PERIOD_OVERLAP; what :meth:`daemon.author.Author.publish` refuses.
+        """
+        with self._lock:
+            new: set[Said] = set()
+            for number, draft in enumerate(drafts):
+                if draft.kind not in PERIODIC or draft.period is None:
+                    continue
+                where, said = f"drafts[{number}].period", said_by(draft)
+                ended = draft.period <= self._last_period()
+                require(ended, Reason.PERIOD_NOT_ENDED, where, f"period {draft.period} ends later; wait for its end")
+                fresh = said not in self._said and said not in new
+                what = (
+                    f"{header_pb2.Kind.Name(draft.kind)} of period {draft.period} and this site is in the log already"
+                )
+                require(fresh, Reason.PERIOD_OVERLAP, where, what)
+                new.add(said)
+            published = self._author.publish(drafts)
+            self._said |= new
+        kinds = sorted({header_pb2.Kind.Name(draft.kind).removeprefix("KIND_").lower() for draft in drafts})
+        journal().info("published", index=published.index, statements=len(drafts), kinds=kinds)
+        return published
+
+    def _last_period(self) -> int:
+        """The last period that has ended; -1 before the first end."""
+        period = self._agreement.period_at(self._clock.now())
+        return -1 if period is None else period - 1
+
+
+def said_by(draft: Draft) -> Said:
+    """What a draft of a periodic kind says."""
+    return draft.kind, draft.period or 0, draft.site, _meter(draft.kind, draft.body)
+
+
+def _said_before(store: LogStore, origin: str, kind: int, periods: int) -> Iterator[Said]:
+    """What the log holds, read in chunks so that a long log needs little memory."""
+    for first in range(0, max(periods, 1), _CHUNK_PERIODS):
+        for leaf in store.by_kind(origin, kind, first, first + _CHUNK_PERIODS - 1):
+            yield kind, leaf.period or 0, leaf.site, _meter(kind, leaf.body or b"")
+
+
+def _meter(kind: int, body: bytes) -> str:
+    return evidence_pb2.MeterReading.FromString(body).meter if kind == header_pb2.KIND_METER_READING else ""

@@ -1,0 +1,88 @@
+"""What a lab must keep in a period."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from protocol import fold
+from protocol.conduct import Freshness
+from protocol.duty import Duty, duty, last_attested, silence
+from protocol.state import Binding, Conduct, LevelState, Stage, State, Status
+from tests.builders import PAUSE, SLOWDOWN, agreement, handle
+
+TERMS = agreement()
+BASE = replace(fold.initial(TERMS), status=Status.IN_FORCE, since=2, period=10)
+
+
+def _with(**levels: LevelState) -> State:
+    ranks = {"slowdown": SLOWDOWN, "pause": PAUSE}
+    return replace(BASE, levels={**BASE.levels, **{ranks[name]: one for name, one in levels.items()}})
+
+
+def _bound(since: int, until: int | None = None, stage: Stage = Stage.IN_FORCE, end: int | None = 50) -> LevelState:
+    return LevelState(stage=stage, episode=3, end=end, binds={"alpha": Binding(since=since, until=until)})
+
+
+def test_owes_reports_once_the_agreement_governs() -> None:
+    assert [duty(TERMS, BASE, "alpha", period).reports for period in (1, 2, 12)] == [False, True, True]
+    assert not duty(TERMS, replace(BASE, status=Status.VOID), "alpha", 12).reports
+    assert not duty(TERMS, fold.initial(TERMS), "alpha", 12).reports
+
+
+def test_winds_down_before_a_level_binds_in_full() -> None:
+    state = _with(pause=_bound(12))
+    assert duty(TERMS, state, "alpha", 11) == Duty(reports=True)
+    assert duty(TERMS, state, "alpha", 12) == Duty(winding=PAUSE, reports=True)
+    assert duty(TERMS, state, "alpha", 13) == Duty(level=PAUSE, episode=3, since=13, reports=True)
+    assert duty(TERMS, state, "beta", 13) == Duty(reports=True)
+
+
+def test_keeps_the_highest_level_that_binds() -> None:
+    both = _with(slowdown=_bound(5), pause=_bound(12))
+    assert duty(TERMS, both, "alpha", 12) == Duty(level=SLOWDOWN, episode=3, since=6, winding=PAUSE, reports=True)
+    assert duty(TERMS, both, "alpha", 13) == Duty(level=PAUSE, episode=3, since=13, reports=True)
+    later = _with(slowdown=_bound(12), pause=_bound(5))
+    assert duty(TERMS, later, "alpha", 12) == Duty(level=PAUSE, episode=3, since=6, reports=True)
+
+
+def test_stays_on_the_ramp_until_a_state_says_that_it_is_over() -> None:
+    state = _with(pause=_bound(5, until=13, stage=Stage.RAMPING))
+    assert [duty(TERMS, state, "alpha", period).level for period in (12, 13, 40)] == [PAUSE, PAUSE, PAUSE]
+
+
+@pytest.mark.parametrize(("period", "level"), [(49, PAUSE), (51, PAUSE), (52, 0), (99, 0)])
+def test_in_the_dark_keeps_a_level_to_the_end_of_its_mandate_and_ramp(period: int, level: int) -> None:
+    assert duty(TERMS, _with(pause=_bound(5)), "alpha", period).level == level
+
+
+def test_keeps_by_its_own_pledge_what_no_mandate_ends() -> None:
+    state = _with(pause=_bound(5, stage=Stage.OPEN, end=None))
+    assert duty(TERMS, state, "alpha", 99).level == PAUSE
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [(0, Freshness.FRESH), (1, Freshness.LATE), (2, Freshness.STALE), (3, Freshness.PRESUMED)],
+)
+def test_is_as_fresh_as_its_oldest_missing_attestation(missing: int, expected: Freshness) -> None:
+    state = replace(BASE, conduct={**BASE.conduct, "alpha": Conduct(silent=missing)})
+    assert silence(TERMS, state, "alpha") is expected
+
+
+def test_has_attested_what_its_most_silent_site_has() -> None:
+    made = TERMS.terms
+    parties = list(made.parties)
+    parties[0].sites.add(handle=handle("alpha", 2), metered_by="gridco", pue_low_milli=1_100, pue_high_milli=1_500)
+    two_sites = agreement(parties=parties)
+
+    def attested(**sites: int) -> int:
+        found = {handle("alpha", int(name[1:])).hex(): period for name, period in sites.items()}
+        return last_attested(two_sites, replace(BASE, conduct={"alpha": Conduct(attested=found)}), "alpha")
+
+    assert attested() == 1
+    assert attested(_1=7) == 1
+    assert attested(_1=7, _2=5) == 5
+    # What was attested before the agreement governed is owed to nobody.
+    assert attested(_1=0, _2=5) == 1

@@ -11,7 +11,6 @@ from cli.output import Exit, answer, end, hint, json_option
 
 if TYPE_CHECKING:
     from protocol.errors import Refused
-    from standstill.v1 import agreement_pb2
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -58,7 +57,7 @@ def compile_terms(draft: Path, parties: tuple[Path, ...], output: Path, as_json:
 @click.argument("file", type=FILE)
 @json_option
 def check(file: Path, as_json: bool) -> None:
-    """Say all that is wrong with FILE, a draft or compiled terms. Exit 0: it can be agreed to; 1: not; 2: unreadable."""
+    """Say all that is wrong with FILE, a draft or compiled terms. 0: it can be agreed to; 1: not; 2: unreadable."""
     from cli.terms_text import read_terms
     from protocol import agreement_rules
     from protocol.errors import Refused
@@ -82,16 +81,16 @@ def check(file: Path, as_json: bool) -> None:
 @click.argument("file", type=FILE)
 @json_option
 def show(file: Path, as_json: bool) -> None:
-    """Show FILE, compiled terms, in words."""
+    """Show the terms in FILE in words."""
+    from cli.publish_format import as_table
     from cli.terms_page import page
-    from cli.terms_text import read_terms
+    from cli.terms_text import terms_bytes
     from protocol.agreement import read_agreement
-    from protocol.wire import encode
 
-    terms = read_terms(file)
-    agreement = read_agreement(encode(terms))
+    agreement = read_agreement(terms_bytes(file))
     if as_json:
-        answer("standstill/agreement.show/1", "done", {"digest": agreement.digest, "terms": _as_dict(terms)})
+        data = {"digest": agreement.digest, "terms": as_table(agreement.terms)}
+        answer("standstill/agreement.show/1", "done", data)
         return
     click.echo(page(agreement), nl=False)
 
@@ -118,10 +117,3 @@ def _problem(file: Path, refused: Refused) -> dict[str, object]:
         "clause": None if located else refused.field,
         "text": refused.detail,
     }
-
-
-def _as_dict(terms: agreement_pb2.Agreement) -> dict[str, object]:
-    from google.protobuf import json_format
-
-    found: dict[str, object] = json_format.MessageToDict(terms, preserving_proto_field_name=True)
-    return found

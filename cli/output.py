@@ -7,6 +7,7 @@ click, so that a command that only computes starts fast.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from enum import Enum, IntEnum
 from typing import Any, Final
@@ -113,7 +114,7 @@ def answer(
     click.echo(json.dumps(plain(envelope), ensure_ascii=False))
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of value
     """A value as JSON holds it without loss: large integers as strings, bytes in hexadecimal, enumerations by value."""
     match value:
         case Mapping():
@@ -124,9 +125,12 @@ def plain(value: Any) -> Any:
             return plain(value.value)
         case bytes():
             return value.hex()
+        case os.PathLike():
+            return os.fspath(value)
         case int() if abs(value) > EXACT_JSON_INTEGER:
             return str(value)
-    return value
+        case _:
+            return value
 
 
 def end(code: Exit) -> None:

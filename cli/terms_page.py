@@ -102,8 +102,8 @@ def _every(terms: pb.Agreement) -> Iterator[str]:
     yield f"{_time(terms.period_seconds)} from {start:%Y-%m-%d %H:%M}Z on each lab states what each site did,"
     yield f"within {_time(clocks.publish_within_seconds)}."
     yield (
-        f"Late after {_span(terms, clocks.late_periods)}, stale after {_span(terms, clocks.stale_periods)}, presumed not "
-        f"to comply after {_span(terms, clocks.presumed_non_compliant_periods)} of silence."
+        f"Late after {_span(terms, clocks.late_periods)}, stale after {_span(terms, clocks.stale_periods)}, presumed "
+        f"not to comply after {_span(terms, clocks.presumed_non_compliant_periods)} of silence."
     )
 
 
@@ -170,14 +170,14 @@ def _breach(terms: pb.Agreement) -> Iterator[str]:
     yield (
         f"in {standing.breached} of the last {standing.of_last} settled periods makes a lab accused; "
         f"{_span(terms, standing.release_notice_periods)} later others are released from what they promised on its "
-        f"account. It stays bound itself, and is relied on again after {standing.back_after_periods} honored periods in "
-        f"a row, twice as many after each further loss."
+        f"account. It stays bound itself, and is relied on again after {standing.back_after_periods} honored periods "
+        f"in a row, twice as many after each further loss."
     )
     yield f"A verdict is settled after {_span(terms, standing.settle_periods)}."
 
 
 def _leaving(terms: pb.Agreement) -> Iterator[str]:
-    yield f"{_span(terms, terms.withdrawal_notice_periods)} of notice, and no exit while any level is called or in force."
+    yield f"{_span(terms, terms.withdrawal_notice_periods)} of notice, and no exit while a level is called or in force."
     yield f"A pledge that is replaced runs on for {_span(terms, terms.pledge_notice_periods)}."
 
 

@@ -12,12 +12,14 @@ from google.protobuf.message import Message
 
 from protocol.agreement import MAX_AGREEMENT_BYTES
 from protocol.errors import Reason, Refused
-from protocol.wire import parse
+from protocol.wire import encode, parse
 from standstill.v1 import agreement_pb2
 
 M = TypeVar("M", bound=Message)
 
-_BINARY: Final = frozenset({b"\x08", b"\x12"})
+_COMPILED: Final = frozenset({b"\x08", b"\x12"})
+"""Tags of the first fields, `version` and `name`; no text begins with either."""
+
 _PLACE: Final = re.compile(r"(?P<line>\d+):(?P<column>\d+) : (?P<what>.*)", re.DOTALL)
 
 
@@ -65,7 +67,12 @@ def read_terms(path: Path) -> agreement_pb2.Agreement:
         Refused: MESSAGE_MALFORMED, MESSAGE_TOO_LARGE, MESSAGE_NOT_CANONICAL.
     """
     data = read_bytes(path)
-    # Compiled terms begin with the tag of `version` or `name`, which no text does.
-    if data[:1] in _BINARY:
+    if data[:1] in _COMPILED:
         return parse(agreement_pb2.Agreement, data, str(path), MAX_AGREEMENT_BYTES)
     return parse_text(agreement_pb2.Agreement, data, str(path))
+
+
+def terms_bytes(path: Path) -> bytes:
+    """The bytes of the terms in a file: those of compiled terms as they are; refusals as :func:`read_terms`."""
+    data = read_bytes(path)
+    return data if data[:1] in _COMPILED else encode(parse_text(agreement_pb2.Agreement, data, str(path)))

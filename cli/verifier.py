@@ -80,13 +80,12 @@ def found(*, terms: Path, digest: str, root_keys: Path | None, home: Path, as_js
     settings = load_config(home / CONFIG, VerifierSettings)
     clock = open_clock(settings.clock)
     config = home / CONFIG
-    author = enrolment.found(config, settings, terms.read_bytes(), parse_digest(digest), clock, root_keys=root_keys)
-    data = {"origin": author.origin, "size": author.head.size, "digest": digest}
-    author.close()
+    head = enrolment.found(config, settings, terms.read_bytes(), parse_digest(digest), clock, root_keys=root_keys)
+    data = {"party": settings.party, "size": head.size, "digest": digest}
     if as_json:
         answer("standstill/verifier.found/1", "done", data)
         return
-    click.echo(f"{author.origin}: Founding and KeySet 1 are logged under agreement {digest[:16]}")
+    click.echo(f"{settings.party}: Founding and KeySet 1 are logged under agreement {digest[:16]}")
 
 
 @command.command()

@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from daemon.leaf import EMPTY, Head, StoredLeaf
+from daemon.leaf import EMPTY, Head, StoredLeaf, storable
 from protocol.authoring import Draft, write_leaf
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.commitment import SALT_BYTES
@@ -119,10 +119,6 @@ class Author:
         """Operational keys in force at the end of the log."""
         return self._cursor.keys
 
-    def close(self) -> None:
-        """Let go of the store, where this author is its only user."""
-        self._store.close()
-
     def publish(
         self, drafts: Sequence[Draft], also: Callable[[Connection, Sequence[ReadLeaf]], None] | None = None
     ) -> Published:
@@ -223,7 +219,7 @@ def store_leaf(leaf: envelope_pb2.Leaf, read: ReadLeaf) -> StoredLeaf:
         leaf_salt=leaf.leaf_salt,
         identity=read.identity,
         site=header.site if header is not None else NO_SITE,
-        refusal=str(read.refusal) if read.refusal is not None else None,
+        refusal=storable(read.refusal) if read.refusal is not None else None,
         body_salt=leaf.body_salt or None,
         envelope=leaf.envelope,
         body=leaf.body if leaf.body_salt else None,

@@ -8,6 +8,7 @@ Both daemons join in this way. Each step of `found` can be repeated: after a cra
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -17,12 +18,13 @@ from typing import Final, Protocol
 
 from google.protobuf import text_format
 
-from daemon.author import Author, Seeds, open_author
+from daemon.author import Seeds, open_author
 from daemon.clock import Clock
 from daemon.config import Settings, explain
 from daemon.database import open_database
 from daemon.files import alone_in, sync_directory, write_whole
 from daemon.keyfiles import SEED_BYTES, read_seed, write_seed
+from daemon.leaf import Head
 from daemon.log_store import open_store
 from daemon.tls import CERTIFICATE_FILE, KEY_FILE, make_certificate
 from protocol import agreement_rules
@@ -160,8 +162,8 @@ def found(
     clock: Clock,
     *,
     root_keys: Path | None = None,
-) -> Author:
-    """Accept an agreement and begin the log: Founding and KeySet 1, never twice. The store stays open.
+) -> Head:
+    """Accept an agreement and begin the log: Founding and KeySet 1, never twice.
 
     Args:
         config: configuration file, whose key `digest` is set here; its directory is the party's.
@@ -170,6 +172,9 @@ def found(
         digest: SHA-256 that the party was told by a way that it trusts, 32 bytes.
         clock: the time that the statements claim.
         root_keys: directory of the root keys; `keys/` if absent. Not needed again once the log is founded.
+
+    Returns:
+        the head of the log.
 
     Raises:
         Refused: TRUST_ROOT_MISMATCH if these are other terms than the digest names, or others were accepted before;
@@ -180,23 +185,20 @@ def found(
     _require_first(settings, digest)
     party = party_of(agreement, settings.party)
     with alone_in(base):
-        seeds = Seeds(log=log_seed(base, party), statement=read_seed(base / KEYS / STATEMENT_KEY))
+        log = log_seed(base, party)
+        drafts = _founding(agreement, party, base)
         write_whole(base / settings.agreement, data)
         _pin_in(config, digest)
         url = store_url(settings.store, base)
         _make_store(url)
-        store = open_store(url)
-        try:
-            author = open_author(agreement, store, seeds, clock, Cursor(party.origin, party.name))
-            drafts = _founding(agreement, party, base)[author.head.size :]
-            if drafts:
-                signers = Seeds(log=seeds.log, root=_root_seeds(party, root_keys or base / KEYS))
-                cursor = Cursor(party.origin, party.name)
-                open_author(agreement, store, signers, clock, cursor).publish(drafts)
-            return open_author(agreement, store, seeds, clock, Cursor(party.origin, party.name))
-        except BaseException:
-            store.close()
-            raise
+        with contextlib.closing(open_store(url)) as store:
+            size = store.head(party.origin).size if party.origin in store.origins() else 0
+            # Root keys may be far away by the time that this is repeated.
+            roots = _root_seeds(party, root_keys or base / KEYS) if size < len(drafts) else ()
+            author = open_author(agreement, store, Seeds(log=log, root=roots), clock, Cursor(party.origin, party.name))
+            if drafts[size:]:
+                author.publish(drafts[size:])
+            return author.head
 
 
 def party_of(agreement: Agreement, name: str) -> agreement_pb2.Party:

@@ -6,6 +6,9 @@ from typing import Final, NamedTuple
 
 from protocol.merkle import EMPTY_ROOT
 
+MAX_REASON_CHARACTERS: Final = 1_000
+"""Keeps what a stranger wrote from filling a store by way of its refusal."""
+
 
 class Head(NamedTuple):
     """Size and root hash (32 bytes) of a log."""
@@ -47,3 +50,8 @@ class StoredLeaf(NamedTuple):
     body_salt: bytes | None
     envelope: bytes
     body: bytes | None
+
+
+def storable(refusal: object) -> str:
+    """The text of a refusal as every database takes it: short, and without the NUL that PostgreSQL refuses."""
+    return str(refusal).replace("\0", "\\0")[:MAX_REASON_CHARACTERS]

@@ -39,6 +39,9 @@ STATUS: Final = {
     Reason.CLOCK_WENT_BACK: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.CLOCK_UNREADABLE: grpc.StatusCode.UNAVAILABLE,
     Reason.STORE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    Reason.NOT_ASSESSED: grpc.StatusCode.NOT_FOUND,
+    Reason.TOO_MANY_WATCHERS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.WATCHER_TOO_SLOW: grpc.StatusCode.ABORTED,
 }
 """Any other reason speaks of the request itself: INVALID_ARGUMENT."""
 

@@ -163,8 +163,7 @@ class Cluster:
         config = self.home / name / file
         write_config(config, settings)
         clock = open_clock(f"file:{self.home / 'clock'}")
-        author = found(config, settings, self.agreement.data, self.agreement.digest, clock)  # type: ignore[arg-type]
-        author.close()
+        found(config, settings, self.agreement.data, self.agreement.digest, clock)  # type: ignore[arg-type]
 
     # -- processes --------------------------------------------------------------------------------------------------
 

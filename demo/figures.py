@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from demo.scenario import PERIOD, START, STOPPED, Timeline, Watts, group_of
+from protocol.errors import Reason, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,19 +72,33 @@ class Lab:
 
 
 def lab_from_trace(name: str, trace: Trace, power: Mapping[str, Mapping[str, Watts]]) -> Lab:
-    """A lab that runs what a trace recorded; the trace's most used class and site, if it has several."""
-    site = trace.figures[0].site
-    figures = [item for item in trace.figures if item.site == site]
-    chip_class = max(figures[0].chips, key=lambda kind: figures[0].chips[kind])
+    """A lab that runs what a trace recorded: its largest site, and the class of most of its chips.
+
+    The demo has one delivery of chips a lab. Where a trace has fewer chips in some hours, the missing ones are taken as
+    switched off.
+
+    Raises:
+        Refused: TRACE_OPTION where the records hold more chip-seconds than the stated chips have.
+    """
+    for over in trace.over_inventory:
+        detail = f"{over.held} chip-seconds of {over.chip_class} in an hour that has {over.limit}; state more chips"
+        raise Refused(Reason.TRACE_OPTION, "chips", detail)
+    largest = max(trace.figures, key=lambda item: sum(item.chips.values()))
+    figures = [item for item in trace.figures if item.site == largest.site]
+    chip_class = max(largest.chips, key=lambda kind: largest.chips[kind])
     table = power[chip_class]
-    hours = [_hour(item, chip_class, table) for item in figures]
-    return Lab(name, site, chip_class, max(hour.chips for hour in hours), hours, table, trace.source)
+    chips = max(item.chips.get(chip_class, 0) for item in figures)
+    hours = [_hour(item, chip_class, chips, table) for item in figures]
+    return Lab(name, largest.site, chip_class, chips, hours, table, trace.source)
 
 
-def _hour(figures: PeriodFigures, chip_class: str, table: Mapping[str, Watts]) -> Hour:
+def _hour(figures: PeriodFigures, chip_class: str, chips: int, table: Mapping[str, Watts]) -> Hour:
     held = {label: seconds for (kind, label), seconds in figures.chip_seconds.items() if kind == chip_class}
+    missing = chips * PERIOD - sum(held.values())
+    if missing:
+        held["off"] = held.get("off", 0) + missing
     measured = figures.watt_hours if len(figures.chips) == 1 else None
-    return Hour(figures.chips[chip_class], held, model(held, table) if measured is None else measured)
+    return Hour(chips, held, model(held, table) if measured is None else measured)
 
 
 def model(held: Mapping[str, int], table: Mapping[str, Watts]) -> int:

@@ -68,7 +68,8 @@ def perform(view: View, out: Path, trace: Trace | None, seed: int) -> Outcome:
                 act(stage)
                 view.claims(stage.claims[before:])
             bundles = _bundles(stage, out)
-            _ask(cluster, out)
+            view.verdicts({lab: stage.verdicts(lab, timeline.first, timeline.last) for lab in LABS})
+            _ask(cluster)
         finally:
             cluster.stop()
             _keep(cluster, out)
@@ -112,14 +113,14 @@ def _bundles(stage: Stage, out: Path) -> list[Path]:
     return paths
 
 
-def _ask(cluster: Cluster, out: Path) -> None:
+def _ask(cluster: Cluster) -> None:
     """The auditor's view, by the commands that an auditor types."""
     profile = cluster.home / AUDITOR
     address = (cluster.home / VERIFIER / "address").read_text().strip()
     write_whole(profile / "verifier.toml", f'address = "{address}"\n'.encode())
     write_whole(profile / "verifier.crt", (cluster.home / VERIFIER / "tls.crt").read_bytes())
     write_whole(profile / "trust", (cluster.home / "trust").read_bytes())
-    for command in (["status"], ["lab", CHEAT], ["findings", CHEAT]):
+    for command in (["status"], ["findings", CHEAT]):
         print(f"\n$ standstill audit {' '.join(command)}", flush=True)
         subprocess.run([*_PROGRAM, "audit", *command, "--profile", str(profile)], check=False)
 

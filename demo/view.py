@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from standstill.v1.header_pb2 import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from demo.stage import Claim
+    from standstill.v1.audit_service_pb2 import AssessedPeriod
 
 _EXPLAIN: Final = {
     "found": "six parties on loopback accept one agreement by its digest; chips are delivered, pledges published",
@@ -24,6 +29,13 @@ _EXPLAIN: Final = {
 }
 
 
+_COLOURS: Final = {"honored": "blue", "inconclusive": "yellow", "discrepant": "dark_orange", "breached": "red"}
+
+
+def _said(item: AssessedPeriod) -> tuple[Verdict.ValueType, tuple[str, ...]]:
+    return item.verdict, tuple(sorted({finding.code for finding in item.details.findings}))
+
+
 class View:
     """Shows the acts on standard error, so that standard output stays for the answer."""
 
@@ -34,7 +46,7 @@ class View:
 
     def act(self, number: int, name: str) -> None:
         """Announce an act."""
-        self.console.print(f"[bold]{number} {name:10}[/] {_EXPLAIN[name]}", highlight=False)
+        self.console.print(f"[bold]{number} {name:10}[/] {_EXPLAIN[name]}", highlight=False, soft_wrap=True)
 
     def track(self, name: str, periods: Iterable[int]) -> Iterator[int]:
         """Go through periods with a bar on a terminal; off a terminal the act's line and its claims are enough."""
@@ -57,6 +69,20 @@ class View:
         for claim in claims:
             mark = "[green]ok[/]  " if claim.held else "[bold red]FAIL[/]"
             self.console.print(f"  {mark} {claim.text}", highlight=False)
+
+    def verdicts(self, found: Mapping[str, Mapping[int, AssessedPeriod]]) -> None:
+        """Show the verdict per lab and period: runs of equal verdicts, first to last period."""
+        table = Table("lab", "verdict", "periods", "findings", box=None, header_style="bold", padding=(0, 2, 0, 0))
+        for lab, periods in found.items():
+            ordered = [periods[period] for period in sorted(periods)]
+            for (verdict, codes), run in groupby(ordered, key=_said):
+                items = list(run)
+                first, last = items[0].period, items[-1].period
+                span = f"P{first}" if first == last else f"P{first} to P{last}"
+                name = Verdict.Name(verdict).removeprefix("VERDICT_").lower()
+                table.add_row(lab, f"[{_COLOURS[name]}]{name}[/]", span, ", ".join(codes))
+        self.console.print()
+        self.console.print(table)
 
     @property
     def seconds(self) -> int:

@@ -170,6 +170,7 @@ class Reason(_Upper):
     ASSESSMENT_DIFFERS = auto()
     NOT_ASSESSED = auto()
     TOO_MANY_WATCHERS = auto()
+    WATCHER_TOO_SLOW = auto()
 
     # daemons: clock, secrets, store
     CLOCK_UNREADABLE = auto()
@@ -185,6 +186,7 @@ class Reason(_Upper):
     STORE_UNAVAILABLE = auto()
     STORE_DAMAGED = auto()
     STORE_BEHIND = auto()
+    STORE_IS_MIRROR = auto()
     HEAD_CONFLICT = auto()
     KEY_NOT_AGREED = auto()
     NOT_FOUNDED = auto()

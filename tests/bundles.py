@@ -35,6 +35,7 @@ ALL_EVIDENCE = (
     agreement_pb2.EVIDENCE_HALT,
 )
 
+
 def strict_agreement(verifiers: int = 1) -> Agreement:
     """The usual terms, under which every kind of evidence is required."""
     verification = builders.change(terms().verification, required=ALL_EVIDENCE)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from protocol.state import State
     from verifier.store import VerifierStore
 
+_SOURCES: Final = frozenset({agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_METER})
 _OF_ONE_PERIOD: Final = (header_pb2.KIND_COMPUTE_ATTESTATION, header_pb2.KIND_METER_READING)
 
 
@@ -51,6 +52,7 @@ class Assessor:
         """Publish through `own`."""
         self._agreement, self._store, self._own = agreement, store, own
         self._held = Held(agreement, store.logs)
+        self._governing: dict[int, State] = {}
 
     def assess(self, record_period: int, state: State) -> list[Revision]:
         """Appraise what the closing of `record_period` makes due, and publish what is new.
@@ -61,37 +63,39 @@ class Assessor:
         """
         if state.since is None:
             return []
+        self._governing.clear()
+        before = self._store.closing_at(record_period - 1)
+        previous = record_period - 1 if before is None else before.period
+        touched = self._touched(record_period)
         revisions = []
         for lab in self._agreement.labs:
-            for period in self._due(lab, record_period, state.since):
-                revision = self._revise(lab, period, record_period)
+            # What the closing before this one could not appraise yet: its own period, and those that stayed dark.
+            due = set(range(previous, record_period)) | touched.get(lab, set())
+            due |= {found.period for found in self._store.inconclusive(lab, previous - self._patience)}
+            for period in sorted(due):
+                revision = self._revise(lab, period, record_period) if state.since <= period < record_period else None
                 if revision is not None:
                     revisions.append(revision)
         if revisions:
             self._publish(revisions)
         return revisions
 
-    def _due(self, lab: str, record_period: int, since: int) -> list[int]:
-        """Periods of a lab to look at, in order."""
-        newest = record_period - 1
-        patience = self._agreement.terms.freshness.presumed_non_compliant_periods + 2
-        first = max(since, record_period - patience)
-        due = {newest} | {verdict.period for verdict in self._store.inconclusive(lab, first)}
-        due |= self._touched(lab, record_period)
-        return sorted(period for period in due if since <= period <= newest)
+    @property
+    def _patience(self) -> int:
+        """Periods after which silence has been judged for good, with one to spare."""
+        return self._agreement.terms.freshness.presumed_non_compliant_periods + 2
 
-    def _touched(self, lab: str, record_period: int) -> set[int]:
-        """Earlier periods of which this closing recorded new evidence."""
-        found: set[int] = set()
-        sources = {site.metered_by for site in self._agreement.parties[lab].sites} | {lab}
-        for name in sources & set(self._agreement.parties):
-            origin = self._agreement.parties[name].origin
-            start = self._store.recorded_size(origin, record_period - 1)
-            end = self._store.recorded_size(origin, record_period)
-            for row in self._store.logs.leaves(origin, start, end):
-                of_lab = row.site in self._agreement.sites and self._agreement.sites[row.site][0] == lab
-                if row.kind in _OF_ONE_PERIOD and of_lab and row.period is not None:
-                    found.add(row.period)
+    def _touched(self, record_period: int) -> dict[str, set[int]]:
+        """By lab, the periods of which this closing recorded evidence."""
+        found: dict[str, set[int]] = {}
+        for party in self._agreement.terms.parties:
+            if _SOURCES.isdisjoint(party.roles):
+                continue
+            start = self._store.recorded_size(party.origin, record_period - 1)
+            end = self._store.recorded_size(party.origin, record_period)
+            for row in self._store.logs.leaves(party.origin, start, end):
+                if row.kind in _OF_ONE_PERIOD and row.period is not None:
+                    found.setdefault(self._agreement.sites[row.site][0], set()).add(row.period)
         return found
 
     def _revise(self, lab: str, period: int, record_period: int) -> Revision | None:
@@ -103,8 +107,7 @@ class Assessor:
 
     def appraise(self, lab: str, period: int, record_period: int) -> Appraisal:
         """Appraise a lab in a period on what is recorded by a closing."""
-        governing = self._store.state_after(period - GOVERNS_AFTER)
-        state = initial(self._agreement) if governing is None else governing[0]
+        state = self._state_for(period)
         owed = duty(self._agreement, state, lab, period)
         sizes: dict[str, int] = {}
         leaves: list[ReadLeaf] = []
@@ -114,6 +117,13 @@ class Assessor:
             leaves += self._held.needed(need, sizes[need.origin])
         case = build_case(self._agreement, owed, lab, period, record_period, leaves, self._recorded)
         return appraise(case, state.digest())
+
+    def _state_for(self, period: int) -> State:
+        """The state that a period's duties are read from; all labs share it."""
+        if period not in self._governing:
+            found = self._store.state_after(period - GOVERNS_AFTER)
+            self._governing[period] = initial(self._agreement) if found is None else found
+        return self._governing[period]
 
     def _recorded(self, leaf: ReadLeaf) -> int:
         period = self._store.recorded_at(leaf.origin, leaf.index)

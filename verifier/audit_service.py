@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from protocol.audience import Reader
-from protocol.duty import duty, silence
+from protocol.duty import GOVERNS_AFTER, duty, silence
 from protocol.errors import Reason, Refused, require
 from protocol.facts import PHASES
 from standstill.v1 import assessment_pb2, audit_service_pb2, audit_service_pb2_grpc, header_pb2
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from daemon.author import Author
     from daemon.clock import Clock
     from protocol.agreement import Agreement
-    from protocol.state import LevelState
+    from protocol.state import LevelState, State
     from verifier.bundler import Bundler
     from verifier.changes import Changes
     from verifier.follower import Following
@@ -86,7 +86,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             state=state.digest(),
             status=str(state.status),
             levels=[self.level_status(rank, level) for rank, level in state.levels.items()],
-            labs=[self._lab_status(lab, reader) for lab in agreement.labs],
+            labs=[self._lab_status(lab, state, reader) for lab in agreement.labs],
             logs=[
                 audit_service_pb2.LogStatus(
                     party=log.party, origin=log.origin, size=log.size, seen=log.seen, state=log.state
@@ -137,12 +137,14 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
     def Watch(
         self, request: audit_service_pb2.WatchRequest, context: grpc.ServicerContext
     ) -> Iterator[audit_service_pb2.WatchResponse]:
-        """Changes until the caller leaves; refuses with AUDIENCE_TOO_LOW, TOO_MANY_WATCHERS."""
+        """Changes until one side ends; refuses with AUDIENCE_TOO_LOW, TOO_MANY_WATCHERS, WATCHER_TOO_SLOW."""
         self._require(context, Reader.PARTY)
         with self._changes.watching() as watcher:
             if watcher is None:
                 raise Refused(Reason.TOO_MANY_WATCHERS, "watch", "try again later, or poll GetState")
-            while context.is_active() and self._changes.still_watching(watcher):
+            while context.is_active():
+                kept = self._changes.still_watching(watcher)
+                require(kept, Reason.WATCHER_TOO_SLOW, "watch", "changes were lost; ask GetState, then watch again")
                 try:
                     change = watcher.get(timeout=_WAKE_SECONDS)
                 except queue.Empty:
@@ -176,10 +178,9 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             details=assessment_pb2.Assessment.FromString(row.body or b"") if reader >= Reader.VERIFIER else None,
         )
 
-    def _lab_status(self, lab: str, reader: Reader) -> audit_service_pb2.LabStatus:
-        state = self._registrar.state
+    def _lab_status(self, lab: str, state: State, reader: Reader) -> audit_service_pb2.LabStatus:
         newest, counts = self._store.verdict(lab), self._store.counts(lab)
-        governed = 0 if state.period is None else state.period + 2
+        governed = 0 if state.period is None else state.period + GOVERNS_AFTER
         return audit_service_pb2.LabStatus(
             lab=lab,
             level=duty(self._agreement, state, lab, governed).level,

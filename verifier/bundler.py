@@ -13,11 +13,12 @@ from standstill.v1 import assessment_pb2, bundle_pb2, envelope_pb2, header_pb2
 from verifier.held import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from daemon.author import Author
     from daemon.leaf import StoredLeaf
     from protocol.agreement import Agreement
+    from protocol.state import State
     from verifier.store import VerifierStore
 
 
@@ -37,17 +38,17 @@ class Bundler:
             Refused: NOT_ASSESSED.
         """
         verdict = self._store.verdict(lab, period)
-        if verdict is None:
+        if verdict is None or verdict.leaf >= self._own.head.size:
             raise Refused(Reason.NOT_ASSESSED, "period", f"{lab}, period {period}: no assessment by this verifier")
         row = self._store.logs.leaf(self._own.origin, verdict.leaf)
         details = assessment_pb2.Assessment.FromString(row.body or b"")
-        governing = self._store.state_after(verdict.period - GOVERNS_AFTER)
-        state = initial(self._agreement) if governing is None else governing[0]
-        wanted = self._evidence(lab, verdict.period, details.record_period)
+        found = self._store.state_after(verdict.period - GOVERNS_AFTER)
+        state = initial(self._agreement) if found is None else found
+        wanted = self._evidence(lab, verdict.period, state, details.record_period)
         wanted.setdefault(self._own.origin, {})[row.sequence] = row
         logs = [self._closings(state.period, details.record_period)]
         for origin, rows in sorted(wanted.items()):
-            logs.append(self._log(origin, rows.values(), details.record_period))
+            logs.append(self._log(origin, rows, details.record_period))
         return bundle_pb2.Bundle(
             media_type=MEDIA_TYPE,
             agreement=self._agreement.data,
@@ -60,20 +61,14 @@ class Bundler:
             written_by=self._program,
         )
 
-    def _evidence(self, lab: str, period: int, record_period: int) -> dict[str, dict[int, StoredLeaf]]:
-        """Statements that the case rests on, by log and leaf; with the leaf before one that was refused."""
-        governing = self._store.state_after(period - GOVERNS_AFTER)
-        state = initial(self._agreement) if governing is None else governing[0]
+    def _evidence(self, lab: str, period: int, state: State, record_period: int) -> dict[str, dict[int, StoredLeaf]]:
+        """Statements that the case rests on, by log and leaf."""
         found: dict[str, dict[int, StoredLeaf]] = {}
         for need in needs(self._agreement, duty(self._agreement, state, lab, period), lab, period):
             size = self._store.recorded_size(need.origin, record_period)
             for row in self._store.logs.by_kind(need.origin, need.kind, need.first, need.last):
-                if row.sequence >= size or not concerns(self._agreement, lab, self._held.read(need.origin, row)):
-                    continue
-                place = found.setdefault(need.origin, {})
-                place[row.sequence] = row
-                if row.refusal is not None and row.sequence:
-                    place[row.sequence - 1] = self._store.logs.leaf(need.origin, row.sequence - 1)
+                if row.sequence < size and concerns(self._agreement, lab, self._held.read(need.origin, row)):
+                    found.setdefault(need.origin, {})[row.sequence] = row
         return found
 
     def _closings(self, after: int | None, last: int) -> bundle_pb2.BundledLog:
@@ -85,9 +80,9 @@ class Bundler:
         head, note = self._record.signed
         return self._proven(self._record.origin, note, head.size, rows)
 
-    def _log(self, origin: str, rows: Iterable[StoredLeaf], record_period: int) -> bundle_pb2.BundledLog:
+    def _log(self, origin: str, rows: Mapping[int, StoredLeaf], record_period: int) -> bundle_pb2.BundledLog:
         """Leaves of a log with the KeySets they were signed under, in the head that the record has of it."""
-        by_index = {row.sequence: row for row in rows}
+        by_index = dict(rows)
         if origin == self._own.origin:
             head, note = self._own.signed
             size = head.size

@@ -25,6 +25,7 @@ class Changes:
     def __init__(self) -> None:
         self._watchers: list[queue.Queue[WatchResponse | None]] = []
         self._lock = threading.Lock()
+        self._closed = False
 
     def tell(self, change: WatchResponse) -> None:
         """Hand over a change; a watcher whose queue is full is cut off."""
@@ -37,12 +38,14 @@ class Changes:
 
     @contextmanager
     def watching(self) -> Iterator[queue.Queue[WatchResponse | None] | None]:
-        """A queue of changes from now on; None if too many watch already."""
+        """A queue of changes from now on, None in it being the end; None itself if too many watch already."""
         watcher: queue.Queue[WatchResponse | None] = queue.Queue(WAITING)
         with self._lock:
             room = len(self._watchers) < MAX_WATCHERS
             if room:
                 self._watchers.append(watcher)
+            if self._closed:
+                watcher.put_nowait(None)
         try:
             yield watcher if room else None
         finally:
@@ -58,7 +61,8 @@ class Changes:
     def close(self) -> None:
         """End all streams, when the daemon stops."""
         with self._lock:
+            self._closed = True
             for watcher in self._watchers:
-                watcher.queue.clear()
+                with watcher.mutex:
+                    watcher.queue.clear()
                 watcher.put_nowait(None)
-            self._watchers.clear()

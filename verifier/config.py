@@ -46,7 +46,7 @@ class VerifierSettings(Settings):
     mirror: bool = Field(
         default=False,
         description="only hold and prove the logs: trees are rebuilt, statement signatures are not checked, nothing is "
-        "cosigned, closed or assessed",
+        "cosigned, closed or assessed; a store that was filled so cannot become a verifier's",
     )
     peer: dict[str, PeerSettings] = Field(default_factory=dict, description="parties by name")
     auditor: dict[str, AuditorSettings] = Field(default_factory=dict, description="auditors by name")

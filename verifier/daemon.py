@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from daemon.author import Author, Seeds, open_author
 from daemon.channel import open_channel
 from daemon.clock import Clock, open_clock
 from daemon.enrolment import COSIGNATURE_KEY, KEYS, STATEMENT_KEY, log_seed, party_of, store_url
+from daemon.files import write_whole
 from daemon.journal import journal
 from daemon.keyfiles import read_seed
 from daemon.log_store import LogStore, open_store
@@ -25,6 +25,8 @@ from daemon.startup import open_own_log, pinned_agreement
 from daemon.tls import Peer, Peers, load_certificate, read_certificate, server_credentials
 from protocol.audience import Reader
 from protocol.authoring import Draft
+from protocol.errors import Reason, Refused, require
+from protocol.keys import public_key
 from protocol.leaf import Cursor
 from protocol.wire import encode
 from standstill.v1 import audit_service_pb2, audit_service_pb2_grpc, header_pb2, log_service_pb2_grpc
@@ -35,13 +37,12 @@ from verifier.bundler import Bundler
 from verifier.changes import Changes
 from verifier.follower import Follower, Handling, Witness
 from verifier.registrar import Registrar
-from verifier.signatures import SignatureChecker
+from verifier.signatures import SignatureChecker, trusting
 from verifier.store import VerifierStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from protocol.leaf import Claim
     from verifier.config import VerifierSettings
 
 PROGRAM: Final = "standstill-verifier/0.1.0"
@@ -52,7 +53,7 @@ class Daemon:
     """A verifier: following, closing, assessing, answering."""
 
     def __init__(self, settings: VerifierSettings, home: Path, *, full_check: bool = False) -> None:
-        """Open everything; nothing is said before :meth:`run`.
+        """Open everything; nothing is said before :meth:`start`.
 
         Args:
             settings: from the configuration file.
@@ -68,42 +69,73 @@ class Daemon:
         seeds = Seeds(log=log_seed(home, self._party), statement=read_seed(home / KEYS / STATEMENT_KEY))
         cosignature = read_seed(home / KEYS / COSIGNATURE_KEY)
         self._clock: Clock = open_clock(settings.clock)
-        self._closing = contextlib.ExitStack()
-        logs = open_store(store_url(settings.store, home))
-        self._closing.callback(logs.close)
-        self._store, self._changes = VerifierStore(logs), Changes()
-        self._checker = SignatureChecker(settings.workers)
-        self._own, self._record = self._authors(logs, seeds, full_check=full_check)
-        self._registrar = Registrar(self.agreement, self._store, self._own, self._record)
-        self._assessor = Assessor(self.agreement, self._store, self._own)
-        self._followers = self._follow(Witness(self.agreement.witness_name(settings.party), cosignature))
-        self._server, self._audit = self._serve(logs)
         self._stop = threading.Event()
         self._failure: BaseException | None = None
+        self._loops: list[threading.Thread] = []
+        with contextlib.ExitStack() as opened:
+            logs = open_store(store_url(settings.store, home))
+            opened.callback(logs.close)
+            self._store, self._changes = VerifierStore(logs), Changes()
+            self._checker = SignatureChecker(settings.workers)
+            opened.callback(self._checker.close)
+            self._own, self._record = self._authors(logs, seeds, full_check=full_check)
+            self._require_cosigner(cosignature)
+            self._registrar = Registrar(self.agreement, self._store, self._own, self._record)
+            self._assessor = Assessor(self.agreement, self._store, self._own)
+            self.followers = self._follow(Witness(self.agreement.witness_name(self._party.name), cosignature), opened)
+            self._server, self._audit = self._serve(logs)
+            self._opened = opened.pop_all()
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the port that was bound is written to `address` in the home directory."""
-        port = self._server.listen_tls(self._settings.listen, self._credentials())
-        host = self._settings.listen.rpartition(":")[0]
-        self._server.start()
-        (self._home / "address").write_text(f"{host}:{port}\n")
-        loops = [threading.Thread(target=self._guarded, args=(self._close_periods,), name="registrar")]
-        poll = self._settings.poll_seconds
-        for follower in self._followers:
-            run = partial(follower.run, poll, self._stop)
-            loops.append(threading.Thread(target=self._guarded, args=(run,), name=f"follow {follower.status.party}"))
-        for loop in loops:
+        """Serve until SIGTERM or SIGINT; 0 unless a loop failed."""
+        address = self.start()
+
+        def ready() -> None:
+            journal().info("READY", party=self._settings.party, address=address, closed=self._registrar.state.period)
+
+        run_until_signalled(self._stop, ready)
+        return self.stop()
+
+    def start(self) -> str:
+        """Answer, follow and close from now on; the address that was bound is written to `address` beside the keys.
+
+        Raises:
+            Refused: ADDRESS_IN_USE.
+        """
+        address = self.listen()
+        self._loops.append(threading.Thread(target=self._guarded, args=(self._close_periods,), name="registrar"))
+        for follower in self.followers:
+            run = partial(follower.run, self._settings.poll_seconds, self._stop)
+            name = f"follow {follower.status.party}"
+            self._loops.append(threading.Thread(target=self._guarded, args=(run,), name=name))
+        for loop in self._loops:
             loop.start()
-        journal().info(
-            "READY", party=self._settings.party, address=f"{host}:{port}", closed=self._registrar.state.period
-        )
-        run_until_signalled(self._stop)
+        return address
+
+    def listen(self) -> str:
+        """Answer calls, and no more; returns host:port.
+
+        Raises:
+            Refused: ADDRESS_IN_USE.
+        """
+        try:
+            port = self._server.listen_tls(self._settings.listen, self._credentials())
+        except Refused:
+            self._opened.close()
+            raise
+        self._server.start()
+        address = f"{self._settings.listen.rpartition(':')[0]}:{port}"
+        write_whole(self._home / "address", f"{address}\n".encode())
+        return address
+
+    def stop(self) -> int:
+        """End everything that was begun; 0 unless a loop failed."""
+        self._stop.set()
         self._changes.close()
         self._server.stop()
-        for loop in loops:
+        for loop in self._loops:
             loop.join()
-        self._checker.close()
-        self._closing.close()
+        self._opened.close()
         journal().info("stopped")
         return 0 if self._failure is None else 7
 
@@ -120,36 +152,39 @@ class Daemon:
         """Close each period when it has ended, then assess what that makes due."""
         if self._settings.mirror:
             return
-        self._catch_up()
+        self.catch_up()
         while not self._stop.is_set():
-            period = self._registrar.due(self._clock.now())
-            if period is not None:
-                self._close(period)
-                continue
-            running = self.agreement.period_at(self._clock.now())
-            following = self.agreement.terms.start if running is None else self.agreement.end_of(running)
-            self._clock.wait_until(following, self._stop)
+            # One reading of the clock for both: with two, a period that ends in between is waited past and stays dark.
+            now = self._clock.now()
+            if not self.close_due(now):
+                running = self.agreement.period_at(now)
+                following = self.agreement.terms.start if running is None else self.agreement.end_of(running)
+                self._clock.wait_until(following, self._stop)
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
         """A crash between a closing and its assessments leaves assessments owed."""
         state = self._registrar.state
         if state.period is not None:
             self._assessor.assess(state.period, state)
 
-    def _close(self, period: int) -> None:
+    def close_due(self, now: int) -> bool:
+        """Close and assess the period that has ended at `now`, if that is still to be done; whether it was."""
+        period = self._registrar.due(now)
+        if period is None:
+            return False
         closed = self._registrar.close(period)
-        state, now = closed.outcome.state, self._clock.now()
+        state = closed.outcome.state
         for transition in closed.outcome.transitions:
             status = self._audit.level_status(transition.level, state.levels[transition.level])
             self._changes.tell(audit_service_pb2.WatchResponse(time=now, level=status))
-        revisions = self._assessor.assess(period, state)
         ended = audit_service_pb2.PeriodClosed(period=period, state=state.digest())
         self._changes.tell(audit_service_pb2.WatchResponse(time=now, closed=ended))
-        for revision in revisions:
+        for revision in self._assessor.assess(period, state):
             verdict = self._store.verdict(revision.lab, revision.period)
             if verdict is not None:
                 assessed = self._audit.assessed(verdict, Reader.PARTY)
                 self._changes.tell(audit_service_pb2.WatchResponse(time=now, assessed=assessed))
+        return True
 
     def _authors(self, logs: LogStore, seeds: Seeds, *, full_check: bool) -> tuple[Author, Author]:
         """This verifier's own log, and the record log that it keeps as registrar."""
@@ -157,16 +192,25 @@ class Daemon:
         cursor = Cursor(self.agreement.record_origin(0), self._party.name, in_record=True, keys=own.keys)
         return own, open_author(self.agreement, logs, seeds, self._clock, cursor)
 
-    def _follow(self, witness: Witness) -> list[Follower]:
+    def _require_cosigner(self, seed: bytes) -> None:
+        """A head cosigned by a key that the root has not named is cosigned by nobody."""
+        in_force = public_key(seed) in self._own.keys.cosignature
+        what = f"expected the cosignature key of KeySet {self._own.keys.version}; restore it from a copy"
+        require(in_force, Reason.KEY_NOT_IN_FORCE, f"{KEYS}/{COSIGNATURE_KEY}", what)
+
+    def _follow(self, witness: Witness, opened: contextlib.ExitStack) -> list[Follower]:
         own = load_certificate(self._home)
-        witness = replace(witness, seed=None) if self._settings.mirror else witness
-        verify = _trusting if self._settings.mirror else self._checker
+        witness = Witness(witness.name, None) if self._settings.mirror else witness
+        verify = trusting if self._settings.mirror else self._checker
         handling = Handling(witness, self._settings.chunk_leaves, verify, self._accuse)
         followers = []
         for name, peer in self._settings.peer.items():
+            other = name != self._party.name and name in self.agreement.parties
+            known = ", ".join(sorted(self.agreement.parties.keys() - {self._party.name}))
+            require(other, Reason.NAME_UNKNOWN, f"peer.{name}", f"expected one of {known}; correct verifier.toml")
             certificate = read_certificate(self._home / peer.certificate)
             channel = open_channel(peer.address, own, certificate, name, deadline=self._settings.answer_seconds)
-            self._closing.callback(channel.close)
+            opened.callback(channel.close)
             followers.append(Follower(self.agreement, self._store, name, channel, self._clock, handling))
         return followers
 
@@ -192,7 +236,7 @@ class Daemon:
             changes=self._changes,
             own=self._own,
             clock=self._clock,
-            following=lambda: [follower.status for follower in self._followers],
+            following=lambda: [follower.status for follower in self.followers],
             reader_of=peers.reader,
         )
         audit = AuditServicer(parts)
@@ -227,8 +271,3 @@ class Daemon:
 
     def _credentials(self) -> grpc.ServerCredentials:
         return server_credentials(load_certificate(self._home), self._certificates())
-
-
-def _trusting(claims: Sequence[Claim]) -> list[bool]:
-    """A mirror relies on the log's own signature over the head."""
-    return [True] * len(claims)

@@ -19,12 +19,13 @@ import grpc
 from daemon.author import store_leaf
 from daemon.journal import journal
 from daemon.leaf import EMPTY
-from protocol.checkpoint import Checkpoint, open_checkpoint
+from daemon.rpc_errors import refused_by
+from protocol.checkpoint import Checkpoint, checkpoint_of, open_checkpoint
 from protocol.cosignature import cosign
 from protocol.errors import Reason, Refused, require
 from protocol.leaf import Bodies, Cursor, read_leaves
 from protocol.merkle import Frontier, verify_consistency
-from protocol.note import add_signatures, verifier_key
+from protocol.note import add_signatures, ed25519_verifier, open_note, verifier_key
 from protocol.witness import AddCheckpoint, add_checkpoint
 from standstill.v1 import header_pb2, log_service_pb2, log_service_pb2_grpc, membership_pb2, record_pb2
 
@@ -32,12 +33,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from daemon.clock import Clock
+    from daemon.leaf import StoredLeaf
     from protocol.agreement import Agreement
     from protocol.leaf import Claim
     from standstill.v1 import envelope_pb2
     from verifier.store import VerifierStore
 
 NEVER: Final = 0
+
+CHUNK_BYTES: Final = 64 << 20
+"""A chunk ends where it has grown to this: what a party may serve at once must not fill our memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,11 @@ class Follower:
         self._stub = log_service_pb2_grpc.LogServiceStub(channel)
         with store.logs.transaction() as tx:
             store.logs.add_log(tx, self._origin)
+            if handling.witness.seed is None:
+                store.mark_mirrored(tx, self._origin)
+        checked = handling.witness.seed is None or not store.is_mirrored(self._origin)
+        what = "expected a store whose statements were checked; set mirror = true, or begin with a new store"
+        require(checked, Reason.STORE_IS_MIRROR, self._origin, what)
         self._cursor = resume(store, self._origin, party)
         self._frontier = store.logs.frontier(self._origin)
         self.status = Following(self._origin, party, self._cursor.index, NEVER, "not reached yet")
@@ -124,63 +134,71 @@ class Follower:
         except Refused as refused:
             self.status = replace(self.status, size=self._cursor.index, state=str(refused))
         except grpc.RpcError as error:
-            self.status = replace(self.status, size=self._cursor.index, state=f"not reached: {error.code().name}")
+            refused_us = refused_by(error)
+            state = f"refused us: {refused_us}" if refused_us else f"not reached: {error.code().name}"
+            self.status = replace(self.status, size=self._cursor.index, state=state)
         if self.status.state not in {before, "ok"}:
             journal().warning("following", party=self.status.party, size=self.status.size, state=self.status.state)
         return self.status
 
     def _pull(self) -> None:
         answer = self._stub.GetCheckpoint(log_service_pb2.GetCheckpointRequest(origin=self._origin))
-        head = open_checkpoint(answer.note, self._origin, self._log_key)
-        self._require_growth(head, answer.note)
-        held = self._cursor.index
+        note = open_note(answer.note, [ed25519_verifier(self._log_key)])
+        head = checkpoint_of(note, self._origin, self._log_key)
+        # The log's own line alone: others that it adds, such as a false one in our name, would spoil ours.
+        signed = replace(note, signatures=note.verified[:1]).to_bytes()
+        self._require_growth(head, signed)
         while self._cursor.index < head.size:
             self._pull_chunk(head)
-        if self._handling.witness.seed is not None and (head.size > held or self._uncosigned(head)):
-            self._cosign(head, answer.note)
-
-    def _uncosigned(self, head: Checkpoint) -> bool:
-        """A head whose leaves were committed just before a crash still wants its cosignature."""
-        return head.size > 0 and self._store.cosigned_note(self._origin, head.size) is None
+        if head.size > self._store.logs.note(self._origin)[1]:
+            self._keep(head, signed)
 
     def _require_growth(self, head: Checkpoint, note: bytes) -> None:
         """A log never shrinks and never has two roots of one size; two of them convict it (transparency (c) 7)."""
-        held = self._store.logs.head(self._origin)
-        if head.size == held.size and head.root != held.root:
-            seen = self._store.cosigned_note(self._origin, held.size)
-            if seen is not None:
-                proof = record_pb2.Misbehavior.SplitView(first=seen, second=note)
-                self._handling.accuse(record_pb2.Misbehavior(party=self._party.name, split_view=proof))
-            raise Refused(Reason.EQUIVOCATION, self._origin, f"two roots at size {held.size}; the proof is logged")
-        if head.size < held.size:
-            detail = f"shows size {head.size} after {held.size}: rolled back, or restored from an old copy"
-            raise Refused(Reason.ROLLED_BACK, self._origin, detail)
+        held, size = self._store.logs.head(self._origin), head.size
+        seen = self._store.cosigned_note(self._origin, size)
+        if seen is not None and open_checkpoint(seen, self._origin, self._log_key).root != head.root:
+            proof = record_pb2.Misbehavior.SplitView(first=seen, second=note)
+            self._handling.accuse(record_pb2.Misbehavior(party=self._party.name, split_view=proof))
+            raise Refused(Reason.EQUIVOCATION, self._origin, f"two roots at size {size}; the proof is logged")
+        same = size != held.size or head.root == held.root
+        require(same, Reason.EQUIVOCATION, self._origin, f"two roots at size {size}, one of which was not cosigned")
+        detail = f"shows size {size} after {held.size}: rolled back, or restored from an old copy"
+        require(size >= held.size, Reason.ROLLED_BACK, self._origin, detail)
 
     def _pull_chunk(self, head: Checkpoint) -> None:
         """Fetch, check and store the next leaves, at most a chunk of them."""
-        start = self._cursor.index
-        end = min(head.size, start + self._handling.chunk)
-        bodies = Bodies.HELD
-        rows, cursor, frontier = [], self._cursor, self._frontier
-        for leaves in self._stream(start, end):
-            reads, cursor = read_leaves(self._agreement, cursor, leaves, bodies=bodies, verify=self._handling.verify)
+        end = min(head.size, self._cursor.index + self._handling.chunk)
+        rows: list[StoredLeaf] = []
+        cursor, frontier, taken = self._cursor, self._frontier, 0
+        for leaves, size in self._stream(cursor.index, end):
+            reads, cursor = read_leaves(
+                self._agreement, cursor, leaves, bodies=Bodies.HELD, verify=self._handling.verify
+            )
             frontier = frontier.append([read.leaf_hash for read in reads])
-            rows += [store_leaf(leaf, read) for leaf, read in zip(leaves, reads, strict=True)]
-        complete = cursor.index == end
+            rows += map(store_leaf, leaves, reads)
+            taken += size
+            if taken >= CHUNK_BYTES:
+                break
+        complete = cursor.index == end or taken >= CHUNK_BYTES
         require(complete, Reason.LEAF_WITHHELD, self._origin, f"{cursor.index} of {end} leaves were served")
         self._require_part_of(head, frontier)
         with self._store.logs.transaction() as tx:
             self._store.logs.append(tx, self._origin, self._store.logs.head(self._origin, tx=tx), rows)
         self._cursor, self._frontier = cursor, frontier
 
-    def _stream(self, start: int, end: int) -> Iterator[Sequence[envelope_pb2.Leaf]]:
-        request = log_service_pb2.StreamLeavesRequest(origin=self._origin, start=start, end=end)
+    def _stream(self, start: int, end: int) -> Iterator[tuple[Sequence[envelope_pb2.Leaf], int]]:
+        """Batches of leaves, each with the bytes that it took."""
+        call = self._stub.StreamLeaves(log_service_pb2.StreamLeavesRequest(origin=self._origin, start=start, end=end))
         got = start
-        for batch in self._stub.StreamLeaves(request):
-            got += len(batch.leaves)
-            # A server that never stops serving must not fill our memory.
-            require(got <= end, Reason.LEAF_WITHHELD, self._origin, f"more than {end - start} leaves were served")
-            yield batch.leaves
+        try:
+            for batch in call:
+                got += len(batch.leaves)
+                # A server that never stops serving must not fill our memory.
+                require(got <= end, Reason.LEAF_WITHHELD, self._origin, f"more than {end - start} leaves were served")
+                yield batch.leaves, batch.ByteSize()
+        finally:
+            call.cancel()
 
     def _require_part_of(self, head: Checkpoint, frontier: Frontier) -> None:
         """What was served is what the head commits to."""
@@ -194,19 +212,23 @@ class Follower:
         path = self._stub.GetConsistencyProof(request).hashes
         verify_consistency(frontier.size, head.size, frontier.root(), head.root, path)
 
-    def _cosign(self, head: Checkpoint, note: bytes) -> None:
-        """Cosign by the rules of a C2SP witness; the store's row makes it happen once per size."""
-        stored_note, size = self._store.logs.note(self._origin)
-        stored, path = None, tuple[bytes, ...]()
-        if stored_note is not None:
-            stored = open_checkpoint(stored_note, self._origin, self._log_key)
-            if 0 < size < head.size:
-                path = self._store.logs.consistency_path(self._origin, size, head.size)
+    def _keep(self, head: Checkpoint, note: bytes) -> None:
+        """Keep a head whose leaves are all held: cosigned by the rules of a C2SP witness, or as a mirror has it.
+
+        A head whose leaves were committed just before a crash is kept at the next look.
+        """
+        logs, witness = self._store.logs, self._handling.witness
+        if witness.seed is None:
+            with logs.transaction() as tx:
+                logs.save_note(tx, self._origin, note)
+            return
+        stored_note, size = logs.note(self._origin)
+        stored = None if stored_note is None else open_checkpoint(stored_note, self._origin, self._log_key)
+        path = logs.consistency_path(self._origin, size, head.size) if size else ()
         add_checkpoint(stored, AddCheckpoint(size, path, note), [self._log_key])
         now = self._clock.now()
-        assert self._handling.witness.seed is not None  # noqa: S101 - only witnesses get here
-        line = cosign(head.text(), self._handling.witness.name, self._handling.witness.seed, now)
-        with self._store.logs.transaction() as tx:
+        line = cosign(head.text(), witness.name, witness.seed, now)
+        with logs.transaction() as tx:
             self._store.cosign(tx, self._origin, head.size, now, add_signatures(note, [line]))
 
 

@@ -19,6 +19,9 @@ COSIGNED: Final = Table(
 )
 """Every head that this verifier cosigned, with its cosignature: what a restored verifier must never contradict."""
 
+MIRRORED: Final = Table("mirrored", METADATA, Column("origin", Text, primary_key=True))
+"""Logs that were pulled without checking the signatures of their statements: nothing in them may ever be counted."""
+
 CLOSINGS: Final = Table(
     "closings",
     METADATA,

@@ -33,3 +33,8 @@ class SignatureChecker:
     def close(self) -> None:
         """Let the threads end."""
         self._pool.shutdown()
+
+
+def trusting(claims: Sequence[Claim]) -> list[bool]:
+    """What a mirror does: it relies on the log's own signature over the head, and checks none below it."""
+    return [True] * len(claims)

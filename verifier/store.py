@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
+from daemon.leaf import storable
 from protocol.state import State, read_state
 from standstill.v1 import header_pb2
-from verifier.schema import CLOSINGS, COSIGNED, COUNTS, RECORDED, REFUSED, VERDICTS
+from verifier.schema import CLOSINGS, COSIGNED, COUNTS, MIRRORED, RECORDED, REFUSED, VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,18 @@ class VerifierStore:
         """Keep them in the database that holds the logs, so that one transaction covers both."""
         self.logs = logs
 
+    # -- mirrors ----------------------------------------------------------------------------------------------------
+
+    def mark_mirrored(self, tx: Connection, origin: str) -> None:
+        """Remember that statements of a log are about to be kept whose signatures nobody checked."""
+        if not self.is_mirrored(origin, tx=tx):
+            tx.execute(insert(MIRRORED).values(origin=origin))
+
+    def is_mirrored(self, origin: str, *, tx: Connection | None = None) -> bool:
+        """Whether statements of a log are kept whose signatures nobody checked."""
+        with self.logs.database.reading(tx) as connection:
+            return connection.execute(select(MIRRORED).where(MIRRORED.c.origin == origin)).first() is not None
+
     # -- heads ------------------------------------------------------------------------------------------------------
 
     def cosign(self, tx: Connection, origin: str, size: int, time: int, note: bytes) -> None:
@@ -115,7 +128,7 @@ class VerifierStore:
             tx.execute(
                 insert(REFUSED),
                 [
-                    {"origin": origin, "idx": index, "period": stored.period, "reason": str(refusal)}
+                    {"origin": origin, "idx": index, "period": stored.period, "reason": storable(refusal)}
                     for (origin, index), refusal in refusals.items()
                 ],
             )
@@ -155,10 +168,10 @@ class VerifierStore:
         with self.logs.database.reading() as connection:
             return connection.execute(statement).scalar() or 0
 
-    def state_after(self, period: int) -> tuple[State, StoredClosing] | None:
+    def state_after(self, period: int) -> State | None:
         """The newest state of a closing at or before a period."""
         stored = self.closing_at(period)
-        return None if stored is None else (read_state(stored.state), stored)
+        return None if stored is None else read_state(stored.state)
 
     # -- verdicts ---------------------------------------------------------------------------------------------------
 

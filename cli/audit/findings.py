@@ -19,7 +19,7 @@ _SEVERITY: Final = click.Choice(list(words.SEVERITIES))
 
 @click.command()
 @click.argument("lab", required=False, default="")
-@click.option("--since", type=words.period, default=0, help="First period.  [default: the first]")
+@click.option("--since", type=words.period, default="0", help="First period.  [default: the first]")
 @click.option("--severity", type=_SEVERITY, default="inconclusive", show_default=True, help="Least severity shown.")
 @click.option("--fail-on", type=_SEVERITY, help="Exit with 1 if a finding shown is at least this severe.")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=100, show_default=True, help="Most findings asked for.")

@@ -43,7 +43,7 @@ def test_carries_with_enough_groups_and_shows_their_ballots() -> None:
     ids=["nobody", "one", "one against"],
 )
 def test_is_not_carried_by_too_few(ballots: dict[str, BallotState]) -> None:
-    assert not decisions.tally(TERMS, _state(**ballots), PAUSE, CALL, 1).carried
+    assert not decisions.tally(TERMS, _state(TERMS, CALL, 10, **ballots), PAUSE, CALL, 1).carried
 
 
 def test_counts_a_ballot_for_its_life_in_closings() -> None:

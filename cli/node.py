@@ -1,0 +1,315 @@
+"""`standstill node`: make a party, found its log, run its daemon, and speak to the daemon that runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cli.output import Exit, answer, end, hint, json_option
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from node.config import NodeSettings
+    from standstill.v1 import node_admin_service_pb2 as pb
+    from standstill.v1 import node_admin_service_pb2_grpc
+
+ROLES: Final = ("lab", "supplier", "meter", "evaluator")
+DIRECTORY: Final = click.Path(path_type=Path, file_okay=False)
+FILE: Final = click.Path(path_type=Path, dir_okay=False)
+CONFIG: Final = "node.toml"
+
+
+@click.group("node")
+def command() -> None:
+    """Run the daemon of a lab, chip supplier, meter operator or evaluator."""
+
+
+def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--dir` and `--config`, as argument `config`: the path of node.toml."""
+
+    def chosen(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
+        directory: Path = ctx.params.pop("directory", Path())
+        return value if value is not None else directory / CONFIG
+
+    config = click.option("--config", type=FILE, callback=chosen, help="Configuration; node.toml in --dir if absent.")
+    where = click.option(
+        "--dir", "directory", type=DIRECTORY, default=Path(), is_eager=True, help="The party's directory."
+    )
+    return where(config(function))
+
+
+@command.command()
+@click.option("--party", required=True, help="Name in the agreement: lower case letters, digits, hyphens.")
+@click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="What it does; repeat.")
+@click.option("--owner", required=True, help="Control group: who stands behind it, and votes once.")
+@click.option("--site", "sites", multiple=True, help="Site of a lab, by a name that stays on this machine; repeat.")
+@click.option("--metered-by", default="", help="Party that reads the sites' energy independently.")
+@click.option("--pue", nargs=2, type=float, default=(1.0, 2.0), show_default=True, help="Least and greatest PUE.")
+@click.option("--dir", "directory", type=DIRECTORY, required=True, help="New directory of the party.")
+@click.option("--listen", default="127.0.0.1:7443", show_default=True, help="host:port for peers; port 0: any.")
+@click.option("--root-keys", type=click.IntRange(1, 16), default=1, show_default=True, help="Root keys to make.")
+@click.option("--root-threshold", type=click.IntRange(1, 16), default=1, show_default=True, help="How many must sign.")
+@json_option
+def init(directory: Path, listen: str, as_json: bool, **about: Any) -> None:
+    """Make keys, certificate, configuration and public descriptor of a new party. Nothing is overwritten."""
+    from daemon.enrolment import enrol, write_config
+    from node.config import NodeSettings, SiteSettings
+
+    made = enrol(_newcomer(**about), directory)
+    sites = {name: SiteSettings(handle=handle.hex()) for name, handle in made.handles.items()}
+    write_config(directory / CONFIG, NodeSettings(party=about["party"], listen=listen, site=sites))
+    files = [str(directory / name) for name in (*made.files, CONFIG)]
+    if as_json:
+        answer("standstill/node.init/1", "done", {"files": files, "party": about["party"]})
+        return
+    for name in files:
+        click.echo(f"wrote {name}")
+    hint(
+        f"Give {directory / 'party.txtpb'} to whoever compiles the agreement, {directory / 'tls.crt'} to your peers.\n"
+        f"Then: standstill node found --agreement FILE --digest HEX --dir {directory}"
+    )
+
+
+def _newcomer(
+    party: str,
+    roles: tuple[str, ...],
+    owner: str,
+    sites: tuple[str, ...],
+    metered_by: str,
+    pue: tuple[float, float],
+    root_keys: int,
+    root_threshold: int,
+) -> Any:
+    from daemon.enrolment import Newcomer
+    from standstill.v1 import agreement_pb2
+
+    return Newcomer(
+        name=party,
+        roles=[agreement_pb2.Role.Value(f"ROLE_{role.upper()}") for role in roles],
+        owner=owner,
+        sites=sites,
+        metered_by=metered_by,
+        pue_milli=(round(pue[0] * 1000), round(pue[1] * 1000)),
+        root_keys=root_keys,
+        root_threshold=root_threshold,
+    )
+
+
+@command.command("found")
+@click.option("--agreement", "terms", type=FILE, required=True, help="Compiled terms.")
+@click.option("--digest", required=True, help="SHA-256 of the terms, as you were told by a way that you trust.")
+@click.option("--root-keys", type=DIRECTORY, help="Directory of the root keys; keys/ of the party if absent.")
+@config_options
+@json_option
+def found_log(config: Path, terms: Path, digest: str, root_keys: Path | None, as_json: bool) -> None:
+    """Accept the agreement with your root keys, and begin the log. Can be repeated; nothing is signed twice."""
+    from cli.terms_text import read_bytes
+    from daemon.config import load_config
+    from daemon.enrolment import found
+    from node.config import NodeSettings
+    from node.daemon import clock_of
+
+    settings = load_config(config, NodeSettings)
+    clock = clock_of(settings, config.resolve().parent)
+    head = found(config, settings, read_bytes(terms), read_digest(digest), clock, root_keys=root_keys)
+    if as_json:
+        data = {"party": settings.party, "digest": digest, "size": head.size, "root": head.root}
+        answer("standstill/node.found/1", "done", data)
+        return
+    click.echo(f"{settings.party} accepts {digest[:8]}; its log has {head.size} statements, root {head.root.hex()[:8]}")
+    hint("Keep the root keys offline from now on. Next: peers and sites in node.toml, then standstill node run")
+
+
+def read_digest(text: str) -> bytes:
+    """A SHA-256 digest that a person typed.
+
+    Raises:
+        click.UsageError: it is not 64 hexadecimal digits.
+    """
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        digest = b""
+    if len(digest) != 32:
+        raise click.UsageError(f"--digest: expected 64 hexadecimal digits, found {text[:80]!r}")
+    return digest
+
+
+@command.command("run")
+@config_options
+@click.option("--check", is_flag=True, help="Derive the whole log again first, not only its end.")
+def run_daemon(config: Path, check: bool) -> None:
+    """Serve the log and attest, until SIGTERM. Ready once a line that begins with READY stands on standard output."""
+    from node.daemon import run_node
+
+    run_node(config, full_check=check)
+
+
+@command.command()
+@config_options
+@click.option("--period", type=click.IntRange(0), help="Number of the period; the last one that ended if absent.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be said.")
+@json_option
+def attest(config: Path, period: int | None, dry_run: bool, as_json: bool) -> None:
+    """Attest a period from the node's collectors."""
+    from standstill.v1 import node_admin_service_pb2 as pb
+
+    with _node_at(config) as (admin, settings):
+        made = admin.Attest(pb.AttestRequest(period=period, dry_run=dry_run))
+    names = {bytes.fromhex(site.handle): name for name, site in settings.site.items()}
+    drafts = [_shown(draft, names) for draft in made.drafts]
+    if as_json:
+        statement = _standing(made.published) if made.HasField("published") else None
+        answer("standstill/node.attest/1", "done", {"drafts": drafts, "statement": statement})
+        return
+    for draft in made.drafts:
+        for line in _lines(draft, names):
+            click.echo(line)
+    click.echo("nothing was published" if dry_run else _sentence(made.published))
+
+
+@command.command()
+@config_options
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@json_option
+def publish(config: Path, file: Any, as_json: bool) -> None:
+    """Sign and log the statements in FILE (- is standard input), JSON: all of them or none."""
+    from cli.publish_format import read_drafts
+    from daemon.config import load_config
+    from node.config import NodeSettings
+    from standstill.v1 import node_admin_service_pb2 as pb
+
+    settings = load_config(config, NodeSettings)
+    handles = {name: bytes.fromhex(site.handle) for name, site in (settings.site | settings.meter).items()}
+    drafts = read_drafts(file.read(), handles)
+    with _node_at(config) as (admin, _):
+        published = admin.Publish(pb.PublishRequest(drafts=drafts))
+    if as_json:
+        answer("standstill/node.publish/1", "done", {"statement": _standing(published)})
+        return
+    click.echo(_sentence(published))
+
+
+@command.command()
+@config_options
+@json_option
+def status(config: Path, as_json: bool) -> None:
+    """Say what the node holds and owes. Exit 1: something is owed."""
+    from standstill.v1 import node_admin_service_pb2 as pb
+
+    with _node_at(config) as (admin, _):
+        found = admin.GetStatus(pb.GetStatusRequest())
+    code = Exit.NOT_CONFIRMED if found.owed else Exit.DONE
+    if as_json:
+        said = "not_confirmed" if found.owed else "confirmed"
+        answer("standstill/node.status/1", said, _status_data(found), exit_code=code, as_of=found.now)
+    else:
+        for line in _status_lines(found):
+            click.echo(line)
+    end(code)
+
+
+@contextmanager
+def _node_at(config: Path) -> Iterator[tuple[node_admin_service_pb2_grpc.NodeAdminServiceStub, NodeSettings]]:
+    """The administration of the node that runs under a configuration."""
+    from daemon.channel import open_local_channel
+    from daemon.config import load_config
+    from node.config import NodeSettings
+    from node.daemon import admin_socket
+    from standstill.v1 import node_admin_service_pb2_grpc
+
+    settings = load_config(config, NodeSettings)
+    path = admin_socket(settings, config.parent)
+    if not path.is_socket():
+        hint(f"not reached: no node listens at {path}. Start it: standstill node run --config {config}")
+        sys.exit(Exit.NOT_REACHED)
+    with open_local_channel(path) as channel:
+        yield node_admin_service_pb2_grpc.NodeAdminServiceStub(channel), settings
+
+
+def _standing(published: pb.PublishResponse) -> dict[str, Any]:
+    return {
+        "index": published.index,
+        "identities": list(published.identities),
+        "checkpoint": published.checkpoint.decode(),
+    }
+
+
+def _sentence(published: pb.PublishResponse) -> str:
+    count = len(published.identities)
+    last = published.index + count - 1
+    where = f"index {published.index}" if count == 1 else f"indices {published.index} to {last}"
+    return f"{where}; identity {published.identities[0].hex()[:8]}{'' if count == 1 else ' and following'}"
+
+
+def _body(draft: pb.Draft) -> Message:
+    from protocol.statements import KINDS
+
+    return KINDS[draft.kind].body.FromString(draft.body)
+
+
+def _shown(draft: pb.Draft, names: dict[bytes, str]) -> dict[str, Any]:
+    """A draft in the form that `publish` reads."""
+    from cli.publish_format import as_table
+
+    body = _body(draft)
+    return {
+        "kind": body.DESCRIPTOR.name,
+        "period": draft.period if draft.HasField("period") else None,
+        "site": names.get(draft.site, draft.site.hex()),
+        "body": as_table(body),
+    }
+
+
+def _lines(draft: pb.Draft, names: dict[bytes, str]) -> Iterator[str]:
+    """What an attestation says, in a few lines."""
+    from standstill.v1 import compute_pb2
+    from standstill.v1 import quantity_pb2 as q
+
+    body = _body(draft)
+    site = names.get(draft.site, draft.site.hex())
+    if not isinstance(body, compute_pb2.ComputeAttestation):
+        yield f"{site} P{draft.period}: {' '.join(str(body).split())}"
+        return
+    chips = ", ".join(f"{row.chips.value:,} {row.chip_class}" for row in body.inventory)
+    energy = f"{body.energy.value:,} Wh" if body.HasField("energy") else "energy not measured"
+    yield f"{site} P{draft.period}: {chips} | {energy}"
+    for row in body.use:
+        label = q.Label.Name(row.label).removeprefix("LABEL_").lower()
+        operations = f", {row.operations.value:,} teraFLOP" if row.HasField("operations") else ""
+        yield f"  {label:<12} {row.chip_class:<16} {row.held.value:>16,} chip-seconds{operations}"
+
+
+def _status_data(found: pb.GetStatusResponse) -> dict[str, Any]:
+    return {
+        "party": found.party,
+        "agreement": found.agreement,
+        "origin": found.origin,
+        "size": found.size,
+        "root": found.root,
+        "now": found.now,
+        "period": found.period if found.HasField("period") else None,
+        "attested": found.attested if found.HasField("attested") else None,
+        "owed": list(found.owed),
+        "collectors": [{"site": one.site, "source": one.source, "state": one.state} for one in found.collectors],
+    }
+
+
+def _status_lines(found: pb.GetStatusResponse) -> Iterator[str]:
+    now = datetime.fromtimestamp(found.now, UTC)
+    period = f"P{found.period} running" if found.HasField("period") else "the agreement has not started"
+    yield f"{found.party}   agreement {found.agreement.hex()[:8]}   {now:%Y-%m-%d %H:%M:%S}Z   {period}"
+    yield f"{'Log':<12}{found.origin}, {found.size:,} statements, root {found.root.hex()[:8]}"
+    yield f"{'Attested':<12}{f'to P{found.attested}' if found.HasField('attested') else '-'}"
+    owed = ", ".join(f"P{period}" for period in found.owed[:10])
+    more = f" and {len(found.owed) - 10} more" if len(found.owed) > 10 else ""
+    yield f"{'Owed':<12}{owed or '-'}{more}"
+    for number, one in enumerate(found.collectors):
+        yield f"{'Collectors' if number == 0 else '':<12}{one.site} ({one.source}): {one.state}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -76,5 +77,12 @@ def command(
         answer("standstill/demo/1", "confirmed" if code is Exit.DONE else "not_confirmed", data, exit_code=code)
         return code
     click.echo(f"\n{held} of {len(outcome.claims)} claims held, {outcome.seconds} s.")
-    click.echo(f"Check it offline: standstill audit verify {outcome.bundles[-1]}")
+    click.echo(f"Check it offline: {_program()} audit verify {outcome.bundles[-1]}")
     return code
+
+
+def _program() -> str:
+    """How this program was called, so that the line printed can be pasted."""
+    called = Path(sys.argv[0])
+    inside = called.is_absolute() and called.is_relative_to(Path.cwd())
+    return str(called.relative_to(Path.cwd())) if inside else str(called)

@@ -80,13 +80,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has gone; there is nobody left to tell.
         sys.stderr.close()
         return Exit.DONE
-    except Exception as error:  # noqa: BLE001 - raised again unless it is of a known kind
+    except Exception as error:  # noqa: BLE001 - every failure ends in a line and an exit code
         return _known_failure(error)
     return int(code or Exit.DONE)
 
 
 def _known_failure(error: Exception) -> int:
-    """A failure of a library that only some commands load; any other is raised again."""
+    """The exit code of a failure of a library that only some commands load, or of one that nobody foresaw."""
     config, grpc = sys.modules.get("daemon.config"), sys.modules.get("grpc")
     if config is not None and isinstance(error, config.ConfigError):
         for line in error.lines:
@@ -101,7 +101,9 @@ def _known_failure(error: Exception) -> int:
     if isinstance(error, OSError):
         hint(f"{error.filename or 'input or output'}: {error.strerror}")
         return Exit.FAULT
-    raise error
+    # A mistake of ours: exit code 1 would say that the answer is no.
+    sys.excepthook(type(error), error, error.__traceback__)
+    return Exit.FAULT
 
 
 if __name__ == "__main__":

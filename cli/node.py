@@ -110,6 +110,7 @@ def _newcomer(
 @json_option
 def found_log(config: Path, terms: Path, digest: str, root_keys: Path | None, as_json: bool) -> None:
     """Accept the agreement with your root keys, and begin the log. Can be repeated; nothing is signed twice."""
+    from cli.digest import parse_digest
     from cli.terms_text import read_bytes
     from daemon.config import load_config
     from daemon.enrolment import found
@@ -118,28 +119,13 @@ def found_log(config: Path, terms: Path, digest: str, root_keys: Path | None, as
 
     settings = load_config(config, NodeSettings)
     clock = clock_of(settings, config.resolve().parent)
-    head = found(config, settings, read_bytes(terms), read_digest(digest), clock, root_keys=root_keys)
+    head = found(config, settings, read_bytes(terms), parse_digest(digest), clock, root_keys=root_keys)
     if as_json:
         data = {"party": settings.party, "digest": digest, "size": head.size, "root": head.root}
         answer("standstill/node.found/1", "done", data)
         return
     click.echo(f"{settings.party} accepts {digest[:8]}; its log has {head.size} statements, root {head.root.hex()[:8]}")
     hint("Keep the root keys offline from now on. Next: peers and sites in node.toml, then standstill node run")
-
-
-def read_digest(text: str) -> bytes:
-    """A SHA-256 digest that a person typed.
-
-    Raises:
-        click.UsageError: it is not 64 hexadecimal digits.
-    """
-    try:
-        digest = bytes.fromhex(text)
-    except ValueError:
-        digest = b""
-    if len(digest) != 32:
-        raise click.UsageError(f"--digest: expected 64 hexadecimal digits, found {text[:80]!r}")
-    return digest
 
 
 @command.command("run")

@@ -47,21 +47,28 @@ class Page:
         self._ascii = look.only_ascii
         stream = sys.stdout if file is None else file
         always, never = look.color == "always", look.color == "never"
-        terminal = stream.isatty()
+        self._folds = stream.isatty()
         self._console = Console(
             file=stream,
             force_terminal=True if always else None,
             color_system=None if never else ("truecolor" if always else "auto"),
             no_color=False if always else None,
-            width=None if terminal else UNFOLDED,
+            width=None if self._folds else UNFOLDED,
             markup=False,
             emoji=False,
             highlight=False,
         )
 
     def line(self, *parts: str | Text) -> None:
-        """One line of text; parts may be coloured. On a terminal it is folded by the terminal itself."""
-        self._console.print(self._text(Text().join(_as_text(part) for part in parts)), soft_wrap=True)
+        """One line of text; parts may be coloured. On a terminal it is folded between words, with an indent."""
+        text = self._text(Text().join(_as_text(part) for part in parts))
+        if not self._folds:
+            self._console.print(text, soft_wrap=True)
+            return
+        indent = len(text.plain) - len(text.plain.lstrip()) + 2
+        for number, line in enumerate(text.wrap(self._console, max(self._console.width - indent, indent))):
+            line.rstrip()
+            self._console.print(Text(" " * indent) + line if number else line, soft_wrap=True)
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
         """Rows under heads, two blanks apart."""

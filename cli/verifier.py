@@ -78,7 +78,7 @@ def found(*, terms: Path, digest: str, root_keys: Path | None, home: Path, as_js
     from verifier.config import VerifierSettings
 
     settings = load_config(home / CONFIG, VerifierSettings)
-    clock = open_clock(settings.clock)
+    clock = open_clock(settings.clock, home)
     config = home / CONFIG
     head = enrolment.found(config, settings, terms.read_bytes(), parse_digest(digest), clock, root_keys=root_keys)
     data = {"party": settings.party, "size": head.size, "digest": digest}

@@ -150,7 +150,9 @@ class Author:
         time = self._time()
         for draft in drafts:
             salts = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(SALT_BYTES)
-            leaf = write_leaf(self._agreement, cursor, draft, salts=salts, time=time, seeds=self._signers(draft))
+            leaf = write_leaf(
+                self._agreement, cursor, draft, salts=salts, time=time, seeds=self._signers(draft, cursor.keys)
+            )
             # Our own fresh signature needs no check, which would cost three times the signing.
             (read,), cursor = read_leaves(self._agreement, cursor, [leaf], verify=_trust_own)
             if read.refusal is not None:
@@ -168,12 +170,13 @@ class Author:
         require(sane, Reason.CLOCK_WENT_BACK, "clock", hint)
         return now
 
-    def _signers(self, draft: Draft) -> tuple[bytes, ...]:
+    def _signers(self, draft: Draft, keys: KeyRing) -> tuple[bytes, ...]:
+        """The seeds that sign a draft where `keys` are in force."""
         if KINDS[draft.kind].by_root:
             required = "this statement is signed by the root: give the root keys"
             require(bool(self._seeds.root), Reason.KEY_NOT_IN_FORCE, "keys.root", required)
             return self._seeds.root
-        in_force = bool(self._seeds.statement) and public_key(self._seeds.statement) in self._cursor.keys.statement
+        in_force = bool(self._seeds.statement) and public_key(self._seeds.statement) in keys.statement
         what = "the statement key is in no KeySet of this log; publish one first"
         require(in_force, Reason.KEY_NOT_IN_FORCE, "keys.statement", what)
         return (self._seeds.statement,)

@@ -107,8 +107,8 @@ class FileClock:
         return int(text)
 
 
-def open_clock(name: str) -> Clock:
-    """The clock called `name` in a configuration: `system`, or `file:PATH`.
+def open_clock(name: str, base: Path = Path()) -> Clock:
+    """The clock called `name` in a configuration in the directory `base`: `system`, or `file:PATH`.
 
     Raises:
         Refused: CLOCK_UNREADABLE for another name or a file that cannot be read.
@@ -117,6 +117,6 @@ def open_clock(name: str) -> Clock:
         return SystemClock()
     known = name.startswith(FILE_PREFIX)
     require(known, Reason.CLOCK_UNREADABLE, "clock", f'expected "system" or "file:PATH", found {name!r}')
-    clock = FileClock(Path(name.removeprefix(FILE_PREFIX)))
+    clock = FileClock(base / name.removeprefix(FILE_PREFIX))
     clock.now()
     return clock

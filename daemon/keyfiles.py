@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from daemon.files import sync_directory
 from protocol.errors import Reason, Refused, require
 
 SEED_BYTES: Final = 32
@@ -32,7 +33,7 @@ def write_secret(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def read_secret(path: Path) -> bytes:
@@ -77,12 +78,3 @@ def read_seed(path: Path) -> bytes:
     what = f"expected one line of {2 * SEED_BYTES} hexadecimal digits, found {len(line)} bytes; restore it from a copy"
     require(well_formed, Reason.SECRET_MALFORMED, str(path), what)
     return bytes.fromhex(line.decode())
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a new name durable: syncing the file alone does not."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

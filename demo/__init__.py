@@ -6,6 +6,7 @@ clock, which is injected, and who plays the labs.
     scenario    what happens when, and under which agreement
     figures     what each lab does and what it says: tables from real clusters, wound down, and the two lies
     cluster     directories, keys, configuration, processes, clock
-    stage       the play: one function per act, each with the claims that must come out true
+    stage       one function per act, each with the claims that must come out true
+    play        all acts, then the auditor's view and the offline check
     view        what people see
 """

@@ -14,11 +14,12 @@ from daemon.files import write_whole
 from demo.cluster import AUDITOR, Cluster
 from demo.figures import Lab, lab_from_trace, play
 from demo.scenario import LABS, TRACES, VERIFIER, Timeline, power
-from demo.stage import ACTS, CHEAT, Claim, Stage
+from demo.stage import ACTS, CHEAT, Stage
 from node.collect import Trace, read_trace
 from standstill.v1 import audit_service_pb2
 
 if TYPE_CHECKING:
+    from demo.claim import Claim
     from demo.view import View
 
 TABLES: Final = {"alpha": "kalos.csv", "beta": "earth.csv", "gamma": "smc.csv"}

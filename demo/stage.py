@@ -7,6 +7,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from demo.claim import Claim
 from demo.cluster import LOOK_SECONDS, Cluster
 from demo.figures import HIDDEN_CHIPS, Played
 from demo.scenario import (
@@ -53,14 +54,6 @@ CROSSED: Final = {HORIZON: HORIZON_LIMIT + 120, CODE_SHARE: CODE_LIMIT + 10_000}
 _HONORED: Final = header_pb2.VERDICT_HONORED
 _DISCREPANT: Final = header_pb2.VERDICT_DISCREPANT
 _BREACHED: Final = header_pb2.VERDICT_BREACHED
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Something that must come out true."""
-
-    text: str
-    held: bool
 
 
 @dataclass(slots=True)

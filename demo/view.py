@@ -15,7 +15,7 @@ from standstill.v1.header_pb2 import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from demo.stage import Claim
+    from demo.claim import Claim
     from standstill.v1.audit_service_pb2 import AssessedPeriod
 
 _EXPLAIN: Final = {

@@ -1,4 +1,4 @@
-"""The lab's daemon: its own records to signed attestations, its log, and the gate that keeps a scheduler in a level.
+"""The lab's daemon: its own records to signed attestations, its log, and the services round it.
 
 May import `protocol` and `daemon`; never `verifier`.
 """

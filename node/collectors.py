@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from daemon.clock import Clock, SystemClock
 from node.attest import Claims, attestation
 from node.collect import PeriodFigures, Trace, read_trace, write_rejected
+from node.collect.rejected import rejected_name
 from node.config import MeterSettings, NodeSettings, SiteSettings
 from node.readings import Readings, meter_reading, read_readings
 from node.watched import Version, Watched
@@ -107,13 +108,16 @@ class TraceCollector:
 
     def _complaint_about(self, trace: Trace) -> str:
         """What people should look at in a trace that can be used; rejected rows are listed in a file beside ours."""
-        listed = write_rejected(trace, self._base)
         if trace.over_inventory:
             first = trace.over_inventory[0]
             return f"{trace.source} holds more {first.chip_class} than its inventory at {first.start}: mend one of them"
-        if listed is not None:
-            return f"{trace.rejected[0].text(trace.source)}; {len(trace.rejected)} rows left out, see {listed.name}"
-        return OK
+        if not trace.rejected:
+            return OK
+        try:
+            listed = f"see {rejected_name(trace.source)}" if write_rejected(trace, self._base) else ""
+        except OSError as error:
+            listed = f"their list could not be written: {error.strerror}"
+        return f"{trace.rejected[0].text(trace.source)}; {len(trace.rejected)} rows left out, {listed}"
 
     def _own(self, trace: Trace) -> dict[int, PeriodFigures]:
         """This site's figures by start of period."""

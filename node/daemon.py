@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.author import Author, Seeds
 from daemon.channel import open_channel
-from daemon.clock import FILE_PREFIX, Clock, open_clock
+from daemon.clock import Clock, open_clock
 from daemon.config import load_config
 from daemon.enrolment import STATEMENT_KEY, log_seed, party_of, store_url
 from daemon.files import write_whole
@@ -77,9 +77,7 @@ def run_node(config: Path, *, full_check: bool = False) -> None:
 
 def clock_of(settings: NodeSettings, base: Path) -> Clock:
     """The clock that a configuration in the directory `base` names; refusals as :func:`daemon.clock.open_clock`."""
-    if settings.clock.startswith(FILE_PREFIX):
-        return open_clock(f"{FILE_PREFIX}{base / settings.clock.removeprefix(FILE_PREFIX)}")
-    return open_clock(settings.clock)
+    return open_clock(settings.clock, base)
 
 
 def admin_socket(settings: NodeSettings, base: Path) -> Path:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from daemon.journal import journal
 from node.collectors import OK, Collector
 from node.publisher import Publisher
+from node.watched import Version
 from protocol.errors import Reason, Refused, require
 from standstill.v1 import header_pb2
 
@@ -116,7 +117,7 @@ class Attester:
         trouble = ""
         while not stop.is_set():
             try:
-                self._wait(self.round(stop), stop)
+                self._turn(stop)
                 trouble = ""
             except Refused as refused:
                 if str(refused) != trouble:
@@ -124,15 +125,28 @@ class Attester:
                 trouble = str(refused)
                 stop.wait(TROUBLE_SECONDS)
 
-    def round(self, stop: threading.Event) -> bool:
-        """Say what can be said of all that is owed; whether something is still missing.
+    def _turn(self, stop: threading.Event) -> None:
+        """One round, then wait for the next end of a period or, where something is missing, for a source to change."""
+        # Clock and sources are read before the round: what ends or changes during it must not be waited past.
+        now = self._clock.now()
+        versions = self._versions()
+        due = self._due(now)
+        if not self.round(now, stop):
+            self._clock.wait_until(due, stop)
+            return
+        while self._clock.now() < due and self._versions() == versions:
+            if stop.wait(POLL_SECONDS):
+                return
+
+    def round(self, now: int, stop: threading.Event) -> bool:
+        """Say what can be said of all that is owed at `now`, Unix seconds; whether something is still missing.
 
         Raises:
             Refused: the clock or the store failed.
         """
         found = dict.fromkeys(self.states, OK)
         complete = True
-        for period in self.owed(self._clock.now()):
+        for period in self.owed(now):
             if stop.is_set():
                 break
             with self._lock:
@@ -176,21 +190,13 @@ class Attester:
                 say("collector", site=collector.site, state=state)
         self.states = found
 
-    def _wait(self, missing: bool, stop: threading.Event) -> None:
-        """Wait for the next end of a period or, where something is missing, for a source to change."""
-        before = [collector.version() for collector in self._collectors]
-        due = self._due()
-        if not missing:
-            self._clock.wait_until(due, stop)
-            return
-        while self._clock.now() < due and not stop.wait(POLL_SECONDS):
-            if [collector.version() for collector in self._collectors] != before:
-                return
-
-    def _due(self) -> int:
-        """When the next period is to be attested, Unix seconds."""
-        running = self._agreement.period_at(max(self._clock.now() - self._after, 0))
+    def _due(self, now: int) -> int:
+        """When the next period is to be attested after `now`, Unix seconds."""
+        running = self._agreement.period_at(max(now - self._after, 0))
         return self._agreement.end_of(-1 if running is None else running) + self._after
+
+    def _versions(self) -> list[Version]:
+        return [collector.version() for collector in self._collectors]
 
     def _missing(self, period: int) -> list[Collector]:
         return [collector for collector in self._collectors if not self._publisher.has_said(_said(collector, period))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,12 +15,13 @@ Version = tuple[tuple[int, int, int] | None, ...]
 
 
 class Watched(Generic[T]):
-    """What some files say. They are read when they are first needed, and again after they changed."""
+    """What some files say, read when it is first needed and again after a change. Safe for use from several threads."""
 
     def __init__(self, paths: tuple[Path, ...], read: Callable[[], T]) -> None:
         """Watch `paths`; `read` reads them and may refuse."""
         self._paths = paths
         self._read = read
+        self._lock = threading.Lock()
         self._version: Version | None = None
         self._value: T | None = None
         self._refusal: Refused | None = None
@@ -39,13 +41,14 @@ class Watched(Generic[T]):
         Raises:
             Refused: what reading refuses; TRACE_UNREADABLE while somebody writes into a file.
         """
-        before = self.version()
-        if before != self._version:
-            self._refresh(before)
-        if self._refusal is not None:
-            raise self._refusal
-        assert self._value is not None  # noqa: S101 - a reading gives a value or a refusal
-        return self._value
+        with self._lock:
+            before = self.version()
+            if before != self._version:
+                self._refresh(before)
+            if self._refusal is not None:
+                raise self._refusal
+            assert self._value is not None  # noqa: S101 - a reading gives a value or a refusal
+            return self._value
 
     def _refresh(self, before: Version) -> None:
         self._refusal = None

@@ -89,7 +89,7 @@ def _present(complete: bool, case: Case, kind: header_pb2.Kind.ValueType) -> pb.
         return pb.EVIDENCE_STATE_PRESENT
     if any(leaf.header is not None and leaf.header.kind == kind for leaf in case.refused):
         return pb.EVIDENCE_STATE_MISMATCHED
-    stage = freshness(case.record_period - (case.period + 1), case.agreement.terms.freshness)
+    stage = freshness(case.waited(case.record_period), case.agreement.terms.freshness)
     stale = stage in {Freshness.STALE, Freshness.PRESUMED}
     return pb.EVIDENCE_STATE_STALE if stale else pb.EVIDENCE_STATE_MISSING
 

@@ -285,7 +285,14 @@ def _assessment(view: _View) -> tuple[Result, str]:
     read = [leaf for found in view.leaves.values() for leaf in found]
     leaves = [leaf for leaf in read if _counts(view, leaf) and any(need.covers(leaf) for need in wanted)]
     case = build_case(
-        agreement, owed, bundle.lab, bundle.period, bundle.record_period, leaves, lambda leaf: _recorded(view, leaf)
+        agreement,
+        owed,
+        bundle.lab,
+        bundle.period,
+        bundle.record_period,
+        leaves,
+        lambda leaf: _recorded(view, leaf),
+        closed=[closing.period for _, closing in view.closings],
     )
     derived = appraise(case, view.closings[0][1].state)
     assert view.stated.header is not None  # noqa: S101 - a statement in good form has one

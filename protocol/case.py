@@ -94,6 +94,7 @@ class Case:
         halts: reported by the lab, for this and earlier periods.
         misbehavior: proven against the lab.
         refused: statements needed here that broke a rule.
+        closed: periods after this one that were closed, up to `record_period`; None: all of them were.
     """
 
     agreement: Agreement
@@ -110,6 +111,16 @@ class Case:
     halts: tuple[Cited[compute_pb2.HaltReport], ...]
     misbehavior: tuple[Cited[record_pb2.Misbehavior], ...]
     refused: tuple[ReadLeaf, ...]
+    closed: frozenset[int] | None = None
+
+    def waited(self, recorded: int) -> int:
+        """Closings before that of `recorded` that could have recorded a word on this period, and did not.
+
+        Nobody is late for a period in which nothing could be recorded (annex 1.7, clock rule).
+        """
+        if self.closed is None:
+            return recorded - (self.period + 1)
+        return sum(self.period < period < recorded for period in self.closed)
 
     @property
     def level(self) -> agreement_pb2.Level | None:
@@ -167,6 +178,7 @@ def build_case(
     record_period: int,
     leaves: Iterable[ReadLeaf],
     recorded: Callable[[ReadLeaf], int],
+    closed: Iterable[int] | None = None,
 ) -> Case:
     """Sort the statements that :func:`needs` named into a case.
 
@@ -178,6 +190,7 @@ def build_case(
         record_period: period of the closing up to which `leaves` were read.
         leaves: statements, in any order; what does not concern the lab is left out.
         recorded: period of the closing that first covers a leaf.
+        closed: periods after `period` that were closed, up to `record_period`; all of them if absent.
     """
     ordered = sorted(leaves, key=lambda leaf: (leaf.origin, leaf.index))
     about = [_in_time(leaf, recorded) for leaf in ordered if concerns(agreement, lab, leaf)]
@@ -206,6 +219,7 @@ def build_case(
         halts=_of(cited, compute_pb2.HaltReport),
         misbehavior=_of(cited, record_pb2.Misbehavior),
         refused=tuple(leaf for leaf in about if leaf.refusal is not None),
+        closed=None if closed is None else frozenset(closed),
     )
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from protocol.conduct import Freshness, freshness
-from protocol.state import RESTRICTIVE, Status
+from protocol.facts import solve
+from protocol.state import RESTRICTIVE, Stage, Status
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
@@ -38,21 +39,37 @@ class Duty:
 def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
     """The duty of a lab in a period, under the newest state that governs it."""
     reports = state.status is Status.IN_FORCE and state.since is not None and period >= state.since
+    over = _over(agreement, state, lab, period)
     found, winding = Duty(reports=reports), 0
-    for rank in sorted(state.levels):
-        level, terms = state.levels[rank], agreement.levels[rank]
-        binding = level.binds.get(lab)
-        # While the record is dark a lab keeps what it keeps, up to the end of the mandate and the ramp after it.
-        over = level.stage in RESTRICTIVE and period >= (level.end or 0) + terms.ramp_periods
-        if binding is None or period < binding.since or over:
+    for rank in sorted(state.levels.keys() - over):
+        level, binding = state.levels[rank], state.levels[rank].binds.get(lab)
+        if binding is None or period < binding.since:
             continue
-        since = binding.since + terms.wind_down_periods
+        since = binding.since + agreement.levels[rank].wind_down_periods
         if period >= since:
             found = Duty(level=rank, episode=level.episode, since=since, reports=reports)
         else:
             winding = rank
     above = winding if winding > found.level else 0
     return Duty(level=found.level, episode=found.episode, since=found.since, winding=above, reports=reports)
+
+
+def _over(agreement: Agreement, state: State, lab: str, period: int) -> set[int]:
+    """Ranks that bind a lab no longer although no closing has said so.
+
+    While the record is dark a lab keeps what it keeps, up to the calendar ends in the state: the end of a mandate and
+    the ramp after it (annex 1.7). What a pledge then keeps besides, it keeps on.
+    """
+    ended = {
+        rank
+        for rank, level in state.levels.items()
+        if level.stage in RESTRICTIVE and period >= (level.end or 0) + agreement.levels[rank].ramp_periods
+    }
+    if not ended:
+        return ended
+    kept = solve(agreement, state, dict.fromkeys(ended, Stage.OPEN)).kept[lab]
+    bound = {rank for rank in state.levels.keys() - ended if state.levels[rank].stage in RESTRICTIVE or rank <= kept}
+    return set(state.levels) - bound
 
 
 def silence(agreement: Agreement, state: State, lab: str) -> Freshness:

@@ -14,13 +14,13 @@ from protocol import fold, merkle, wire
 from protocol.agreement import Agreement
 from protocol.appraisal import Appraisal, appraise
 from protocol.bundle import MEDIA_TYPE
-from protocol.case import build_case, needs
+from protocol.case import build_case, concerns, needs
 from protocol.cosignature import cosign
 from protocol.duty import duty
 from protocol.leaf import ReadLeaf
 from protocol.note import add_signatures
 from protocol.state import State
-from standstill.v1 import agreement_pb2, bundle_pb2, header_pb2
+from standstill.v1 import agreement_pb2, bundle_pb2, header_pb2, record_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import builders
 from tests.builders import LABS, Party, World
@@ -102,12 +102,12 @@ def conclude(world: World, lab: str, period: int) -> Appraisal:
 
 def recorded(world: World, leaf: ReadLeaf) -> int:
     """Period of the first closing that covers a leaf."""
-    closings = [read.body for read in world.registrar.read]
-    return next(
-        closing.period  # type: ignore[union-attr]
-        for closing in closings
-        if any(head.origin == leaf.origin and leaf.index < head.size for head in closing.heads)  # type: ignore[union-attr]
-    )
+    for read in world.registrar.read:
+        closing = read.body
+        assert isinstance(closing, record_pb2.Closing)
+        if any(head.origin == leaf.origin and leaf.index < head.size for head in closing.heads):
+            return closing.period
+    raise LookupError(f"{leaf.origin}[{leaf.index}] is not recorded")
 
 
 def assess(world: World, lab: str, period: int, revision: int = 1) -> Appraisal:
@@ -129,7 +129,8 @@ def bundle(world: World, lab: str, period: int) -> bundle_pb2.Bundle:
     for one in world.parties.values():
         own = one.name in world.agreement.verifiers
         size = len(one.read) if one.name == VERA else world.state.parties[one.name].size
-        chosen = [leaf for leaf in one.read[:size] if any(need.covers(leaf) for need in wanted)]
+        needed = [leaf for leaf in one.read[:size] if any(need.covers(leaf) for need in wanted)]
+        chosen = [leaf for leaf in needed if concerns(world.agreement, lab, leaf)]
         if chosen or own:
             chosen += [leaf for leaf in one.read[:size] if _is(leaf, header_pb2.KIND_KEY_SET)]
             chosen += [leaf for leaf in one.read[:size] if one.name == VERA and _states(leaf, lab, period)]

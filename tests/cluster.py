@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -182,6 +183,14 @@ class Daemon:
         if self.process.stdout is not None:
             self.process.stdout.close()
         return code
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until somebody else has done something; the deadline only keeps a failure from hanging."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.01)
 
 
 def standstill(*arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

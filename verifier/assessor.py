@@ -64,14 +64,14 @@ class Assessor:
         if state.since is None:
             return []
         self._governing.clear()
-        before = self._store.closing_at(record_period - 1)
-        previous = record_period - 1 if before is None else before.period
+        previous = self._store.closing_back(record_period, 1)
+        waiting = self._store.closing_back(record_period, self._patience)
         touched = self._touched(record_period)
         revisions = []
         for lab in self._agreement.labs:
             # What the closing before this one could not appraise yet: its own period, and those that stayed dark.
             due = set(range(previous, record_period)) | touched.get(lab, set())
-            due |= {found.period for found in self._store.inconclusive(lab, previous - self._patience)}
+            due |= {found.period for found in self._store.inconclusive(lab, waiting)}
             for period in sorted(due):
                 revision = self._revise(lab, period, record_period) if state.since <= period < record_period else None
                 if revision is not None:
@@ -82,7 +82,7 @@ class Assessor:
 
     @property
     def _patience(self) -> int:
-        """Periods after which silence has been judged for good, with one to spare."""
+        """Closed periods after which silence has been judged for good, with one to spare (annex 1.7, clock rule)."""
         return self._agreement.terms.freshness.presumed_non_compliant_periods + 2
 
     def _touched(self, record_period: int) -> dict[str, set[int]]:
@@ -115,7 +115,8 @@ class Assessor:
             if need.origin not in sizes:
                 sizes[need.origin] = self._store.recorded_size(need.origin, record_period)
             leaves += self._held.needed(need, sizes[need.origin])
-        case = build_case(self._agreement, owed, lab, period, record_period, leaves, self._recorded)
+        closed = self._store.closed_after(period, record_period)
+        case = build_case(self._agreement, owed, lab, period, record_period, leaves, self._recorded, closed)
         return appraise(case, state.digest())
 
     def _state_for(self, period: int) -> State:

@@ -68,7 +68,7 @@ class Daemon:
         self._party = party_of(self.agreement, settings.party)
         seeds = Seeds(log=log_seed(home, self._party), statement=read_seed(home / KEYS / STATEMENT_KEY))
         cosignature = read_seed(home / KEYS / COSIGNATURE_KEY)
-        self._clock: Clock = open_clock(settings.clock)
+        self._clock: Clock = open_clock(settings.clock, home)
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._loops: list[threading.Thread] = []

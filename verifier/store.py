@@ -150,6 +150,18 @@ class VerifierStore:
         with self.logs.database.reading() as connection:
             return [StoredClosing(*row) for row in connection.execute(statement)]
 
+    def closing_back(self, period: int, count: int) -> int:
+        """Period of the closing that many closings before that of `period`; 0 if there were not so many."""
+        statement = select(CLOSINGS.c.period).where(CLOSINGS.c.period < period).order_by(CLOSINGS.c.period.desc())
+        with self.logs.database.reading() as connection:
+            return connection.execute(statement.offset(count - 1).limit(1)).scalar() or 0
+
+    def closed_after(self, period: int, last: int) -> list[int]:
+        """Periods after one, up to `last`, that were closed."""
+        statement = select(CLOSINGS.c.period).where(CLOSINGS.c.period > period, CLOSINGS.c.period <= last)
+        with self.logs.database.reading() as connection:
+            return list(connection.execute(statement).scalars())
+
     def recorded_at(self, origin: str, index: int) -> int | None:
         """Period of the first closing that covers a leaf; None if none does yet (annex 1.1, 8)."""
         statement = (

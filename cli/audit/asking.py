@@ -128,7 +128,7 @@ def asking_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(options=Options(verifier, profile, trusted, timeout), **others)
 
     for option in (
-        click.option("--timeout", type=click.FloatRange(0.1, 600), default=30, help="Seconds that an answer may take."),
+        click.option("--timeout", type=click.FloatRange(0.1, 540), default=30, help="Seconds that an answer may take."),
         click.option("--trust", "trusted", metavar="FILE|HEX", help="Pinned SHA-256 of the agreement."),
         click.option("--profile", metavar="DIR", help="The auditor's profile.  [default: ~/.config/standstill]"),
         click.option("--verifier", metavar="HOST:PORT", help="Whom to ask, if not the profile's verifier."),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -20,13 +18,15 @@ from cli.audit.asking import Options, asking, asking_options
 from cli.audit.verify import exit_of
 from cli.output import Exit, answer, end, hint
 from cli.tables import Look, Page
+from daemon.files import write_whole
+from daemon.limits import MAX_DEADLINE_SECONDS
 from protocol.bundle import MAX_BUNDLE_BYTES, Report, verify_bundle
-from protocol.errors import Reason, require
+from protocol.errors import Reason
 from standstill.v1 import audit_service_pb2 as pb
 
 SCHEMA: Final = "standstill/audit.bundle/1"
-LONGEST: Final = 600.0
-"""Seconds that a whole bundle may take."""
+LONGEST: Final = 0.9 * MAX_DEADLINE_SECONDS
+"""Seconds that a whole bundle may take; less than what a server accepts, because clocks differ."""
 
 
 @click.command()
@@ -59,28 +59,15 @@ def command(options: Options, lab: str, period: int | None, output: str | None, 
     end(code)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, even if the machine stops in between."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def _collect(chunks: Iterable[bytes]) -> bytes:
     """All chunks, up to the size that a bundle may have."""
     data = bytearray()
     with _progress() as show:
         for chunk in chunks:
             data += chunk
-            fits = len(data) <= MAX_BUNDLE_BYTES
-            require(fits, Reason.MESSAGE_TOO_LARGE, "bundle", f"more than {MAX_BUNDLE_BYTES:,} bytes")
+            if len(data) > MAX_BUNDLE_BYTES:
+                hint(f"{Reason.MESSAGE_TOO_LARGE} bundle: more than {MAX_BUNDLE_BYTES:,} bytes. Nothing was written.")
+                end(Exit.NOT_TRUSTED)
             show(len(data))
     return bytes(data)
 

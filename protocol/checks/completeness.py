@@ -27,8 +27,8 @@ def check(case: Case) -> Iterator[Finding]:
         attestation = case.attestations.get(site.handle)
         if attestation is None:
             yield _silent(case, site.handle)
-        elif attestation.recorded - (case.period + 1) > case.agreement.terms.freshness.late_periods:
-            after = figure("recorded after", attestation.recorded - case.period, "periods")
+        elif case.waited(attestation.recorded) > case.agreement.terms.freshness.late_periods:
+            after = figure("recorded after", case.waited(attestation.recorded) + 1, "periods")
             limit = figure("allowed", case.agreement.terms.freshness.late_periods + 1, "periods")
             text = f"{case.lab} attested period {case.period} late."
             refs = [attestation.ref]
@@ -44,8 +44,7 @@ def check(case: Case) -> Iterator[Finding]:
 
 
 def _silent(case: Case, site: bytes) -> Finding:
-    # A period can be recorded at the earliest by the closing after it.
-    silent_for = case.record_period - (case.period + 1)
+    silent_for = case.waited(case.record_period)
     stage = freshness(silent_for, case.agreement.terms.freshness)
     presumed = stage is Freshness.PRESUMED
     code = "presumed-non-compliant" if presumed else "attestation-missing"

@@ -79,9 +79,7 @@ def intake(work: Work) -> None:
 
 def revoked(leaves: Iterable[ReadLeaf]) -> list[range]:
     """Leaf indices of a log that its KeySets among these leaves take back (annex 3.3)."""
-    sets = [
-        leaf for leaf in leaves if leaf.refusal is None and leaf.header and leaf.header.kind == pb.KIND_KEY_SET
-    ]
+    sets = [leaf for leaf in leaves if leaf.refusal is None and leaf.header and leaf.header.kind == pb.KIND_KEY_SET]
     found = [(leaf.body.revoked_from, leaf.index) for leaf in sets]  # type: ignore[union-attr]
     return [range(first, index) for first, index in found if first]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from protocol import conditions, decisions, levels, pledges
-from protocol.facts import StateFacts
+from protocol import conditions, decisions, levels
+from protocol.facts import StateFacts, solve
 from protocol.fold.intake import revoked
 from protocol.fold.work import Transition
 from protocol.levels import Event
@@ -104,20 +104,8 @@ def _entry(work: Work, rank: int, terms: agreement_pb2.Level) -> Explained:
     if terms.binds == agreement_pb2.BINDS_EVERYONE or not terms.HasField("entry"):
         return Explained(Truth.TRUE, "no entry rule")
     assumed = {rank: Stage.WINDING}
-    solution = _solve(work, assumed)
+    solution = solve(work.agreement, work.new, assumed)
     return conditions.evaluate(terms.entry, StateFacts(work.agreement, work.new, solution.kept, assumed))
-
-
-def _solve(work: Work, assumed: dict[int, Stage]) -> pledges.Solution:
-    members = frozenset(
-        lab for lab in work.agreement.labs if work.new.parties[lab].membership in {Membership.IN, Membership.NOTICE}
-    )
-    return pledges.solve(
-        work.new.pledges,
-        max(work.agreement.levels, default=0),
-        lambda profile: StateFacts(work.agreement, work.new, profile, assumed),
-        members,
-    )
 
 
 def bind(work: Work) -> None:
@@ -125,7 +113,7 @@ def bind(work: Work) -> None:
     highest = max((rank for rank, level in work.new.levels.items() if level.stage is not Stage.OPEN), default=0)
     held = {lab: replace(pledge, floor=min(pledge.floor, highest)) for lab, pledge in work.new.pledges.items()}
     work.new = replace(work.new, pledges=held)
-    solution = _solve(work, {})
+    solution = solve(work.agreement, work.new, {})
     work.reasons.update(solution.reasons)
     bound = {rank: _bound(work, rank, solution.kept) for rank in work.new.levels}
     work.new = replace(

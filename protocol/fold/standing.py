@@ -51,16 +51,21 @@ def _settled(work: Work, lab: str, conduct: Conduct, verdicts: dict[str, Verdict
 def _together(work: Work, lab: str, period: int, verdicts: dict[str, VerdictState]) -> str:
     """M(i,a): one verdict per operator that is neither convicted nor of the lab's own group (annex 2, 2 and 3)."""
     agreement = work.agreement
-    said: dict[str, VerdictState] = {}
+    said: dict[str, list[VerdictState]] = {}
     for name in agreement.verifiers:
         verdict, owner = verdicts.pop(key(lab, period, name), None), agreement.owner(name)
-        if verdict is None or work.new.parties[name].convicted or owner == agreement.owner(lab):
-            continue
-        if owner not in said or verdict.revision > said[owner].revision:
-            said[owner] = verdict
-    counted = [verdict.verdict for verdict in said.values()]
+        if verdict is not None and not work.new.parties[name].convicted and owner != agreement.owner(lab):
+            said.setdefault(owner, []).append(verdict)
+    counted = [verdict for texts in said.values() for verdict in _newest(texts)]
     found = multilateral(counted, agreement.quorum, agreement.terms.lying_verifiers)
     # Presumed non-compliant is at best discrepant (annex 4.4).
     silent = silence(agreement, work.new, lab) is Freshness.PRESUMED
     unheard = silent and last_attested(agreement, work.new, lab) < period
     return max(found, DISCREPANT, key=VERDICTS.index) if unheard else found
+
+
+def _newest(texts: list[VerdictState]) -> set[str]:
+    """What an operator says in its newest revision; nothing if its verifiers say two things under one number."""
+    revision = max(text.revision for text in texts)
+    said = {text.verdict for text in texts if text.revision == revision}
+    return said if len(said) == 1 else set()

@@ -40,7 +40,8 @@ class Outcome:
 
     Attributes:
         state: after it.
-        refusals: statements that count for nothing, with the broken rule, by origin and leaf index.
+        refusals: statements refused, with the broken rule, by origin and leaf index. They count for nothing here, but
+            for the header of one whose body not every party may read (annex 7, 2).
         transitions: of levels.
         reasons: why each level is where it is, by rank; and why each lab is bound, by name.
     """

@@ -131,7 +131,7 @@ def test_a_lab_assessed_less_far_than_others_is_not_confirmed(answers: Answers, 
 
 
 def test_an_agreement_that_is_not_in_force_confirms_nothing(answers: Answers, said: Any) -> None:
-    answers.state = state(lab_status("alpha", 0))
+    answers.state = state(lab_status("alpha", h.VERDICT_UNSPECIFIED))
     answers.state.status = "forming"
 
     code, out, _ = said("status")

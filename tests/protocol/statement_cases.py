@@ -263,4 +263,4 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("with heads of another log", set_("party", "beta"), Reason.NOTE_UNVERIFIED),
         ("with a note that is none", lambda body: set_("first", b"x")(body.split_view), Reason.NOTE_MALFORMED),
     ],
-}  # fmt: skip
+}

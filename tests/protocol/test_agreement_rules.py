@@ -92,7 +92,11 @@ BROKEN: list[tuple[str, Edit, Reason]] = [
     ("cap without a name", _set("levels.0.caps.0.name", ""), Reason.NAME_MALFORMED),
     ("two parties of one name", _set("parties.1.name", "alpha"), Reason.NAME_TWICE),
     ("two logs of one origin", _set("parties.1.origin", "alpha.example/standstill"), Reason.NAME_TWICE),
-    ("a record log with a log's origin", _set("parties.5.record_origin", "alpha.example/standstill"), Reason.NAME_TWICE),
+    (
+        "a record log with a log's origin",
+        _set("parties.5.record_origin", "alpha.example/standstill"),
+        Reason.NAME_TWICE,
+    ),
     ("two classes of one name", _set("chips.1.name", "H100-SXM"), Reason.NAME_TWICE),
     ("two indicators of one name", _set("indicators.1.name", "horizon"), Reason.NAME_TWICE),
     ("two levels of one name", _set("levels.1.name", "slowdown"), Reason.NAME_TWICE),
@@ -133,7 +137,11 @@ BROKEN: list[tuple[str, Edit, Reason]] = [
     ("an unknown rule to call", _set("levels.0.called_by", "nobody"), Reason.NAME_UNKNOWN),
     ("a rule for nothing", _set("rules.0.yes", 0), Reason.QUORUM_CANNOT_BE_MET),
     ("more votes than voters", _set("rules.0.yes", 4), Reason.QUORUM_CANNOT_BE_MET),
-    ("more votes than control groups", _both(_set("rules.0.yes", 3), _set("parties.1.owner", "gamma group")), Reason.QUORUM_CANNOT_BE_MET),
+    (
+        "more votes than control groups",
+        _both(_set("rules.0.yes", 3), _set("parties.1.owner", "gamma group")),
+        Reason.QUORUM_CANNOT_BE_MET,
+    ),
     ("more reports than reporters", _set("indicators.0.reports", 5), Reason.QUORUM_CANNOT_BE_MET),
     ("a reading of no report", _set("indicators.0.reports", 0), Reason.QUORUM_CANNOT_BE_MET),
     ("more liars than one verifier survives", _set("lying_verifiers", 1), Reason.QUORUM_CANNOT_BE_MET),
@@ -146,18 +154,26 @@ BROKEN: list[tuple[str, Edit, Reason]] = [
     ("ranks with a gap", _set("levels.1.rank", 3), Reason.LEVELS_DO_NOT_RISE),
     ("ranks falling", lambda t: t.levels.reverse(), Reason.LEVELS_DO_NOT_RISE),
     ("a level that binds nobody known", _set("levels.0.binds", 0), Reason.FIELD_ABSENT),
-    ("an unknown label", lambda t: t.levels[0].allowed.append(77), Reason.LABEL_UNKNOWN),  # type: ignore[arg-type]
+    ("an unknown label", _set("levels.0.allowed", [77]), Reason.LABEL_UNKNOWN),
     ("a label allowed twice", lambda t: t.levels[0].allowed.append(q.LABEL_EVAL), Reason.LABEL_TWICE),
     ("a cap on a label twice", lambda t: t.levels[0].caps[0].labels.append(q.LABEL_TRAIN), Reason.LABEL_TWICE),
     ("a cap on forbidden work", _set("levels.0.allowed", [q.LABEL_IDLE]), Reason.LEVELS_DO_NOT_RISE),
-    ("work allowed above and not below", lambda t: t.levels[1].allowed.append(q.LABEL_UNACCOUNTED), Reason.LEVELS_DO_NOT_RISE),
+    (
+        "work allowed above and not below",
+        lambda t: t.levels[1].allowed.append(q.LABEL_UNACCOUNTED),
+        Reason.LEVELS_DO_NOT_RISE,
+    ),
     ("work capped below and not above", lambda t: t.levels[1].allowed.append(q.LABEL_TRAIN), Reason.LEVELS_DO_NOT_RISE),
     ("a trigger that is never true", lambda t: t.levels[0].trigger.CopyFrom(NEVER), Reason.CONDITION_NEVER_TRUE),
     ("no trigger", lambda t: t.levels[0].ClearField("trigger"), Reason.FIELD_ABSENT),
     ("no resume condition", lambda t: t.levels[0].ClearField("resume"), Reason.FIELD_ABSENT),
     ("required evidence unspecified", _set("verification.required", [0]), Reason.FIELD_ABSENT),
-    ("meters required, a site without", _both(_set("verification.required", [pb.EVIDENCE_METER]), _set("parties.0.sites.0.metered_by", "")), Reason.EVIDENCE_HAS_NO_SOURCE),
-]  # fmt: skip
+    (
+        "meters required, a site without",
+        _both(_set("verification.required", [pb.EVIDENCE_METER]), _set("parties.0.sites.0.metered_by", "")),
+        Reason.EVIDENCE_HAS_NO_SOURCE,
+    ),
+]
 
 
 def test_admits_the_terms_that_tests_start_from() -> None:

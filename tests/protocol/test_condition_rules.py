@@ -6,6 +6,7 @@ import pytest
 
 from protocol import condition_rules
 from protocol.errors import Reason
+from standstill.v1 import agreement_pb2
 from standstill.v1 import condition_pb2 as pb
 from tests.builders import ALWAYS, NEVER, PAUSE, change, elapsed, keeps, level, party, phase, reading, terms
 
@@ -161,7 +162,7 @@ def test_walks_the_tests_in_order() -> None:
 
 
 def test_names_a_lab_only_if_it_is_one() -> None:
-    made = terms(parties=[party("alpha", 1), *TERMS.parties[3:]])
+    made = terms(parties=[party("alpha", agreement_pb2.ROLE_LAB), *TERMS.parties[3:]])
     assert [found.reason for found in condition_rules.problems(made, keeps(1, "alpha", "beta", k=1), "entry")] == [
         Reason.NAME_UNKNOWN
     ]

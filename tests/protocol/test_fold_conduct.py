@@ -97,6 +97,24 @@ def test_does_not_count_a_verifier_of_the_labs_own_group() -> None:
     assert _settled(dict.fromkeys(VERIFIERS[1:4], YES), own) == INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [((YES, 1), (BROKEN, 2), BREACHED), ((YES, 2), (BROKEN, 1), HONORED), ((YES, 1), (BROKEN, 1), INCONCLUSIVE)],
+    ids=["newer breached", "newer honored", "one number"],
+)
+def test_counts_the_newest_revision_of_a_group(first: Any, second: Any, expected: str) -> None:
+    made = terms(2)
+    made.parties[-1].owner = made.parties[-2].owner
+    world = World(agreement(parties=list(made.parties), founding=list(made.founding))).found()
+    world.close_until(2)
+    _attest(world, 2)
+    world.close()
+    for name, (verdict, revision) in zip(VERIFIERS, (first, second), strict=False):
+        world.assess("alpha", 2, verdict, [name], revision)
+    world.close()
+    assert world.state.conduct["alpha"].settled == (expected,)
+
+
 def _assessed_by_one() -> World:
     """A world of one verifier, about to close period 3 with an assessment of period 2 to come."""
     world = World().found()
@@ -119,11 +137,11 @@ def test_counts_the_newest_revision() -> None:
 @pytest.mark.parametrize("apart", [False, True], ids=["one record", "two records"])
 def test_two_texts_of_one_revision_void_each_other_and_convict(apart: bool) -> None:
     world = _assessed_by_one()
-    world.close()
-    world.assess("alpha", 1, YES)
+    if not apart:
+        world.close()
     world.assess("alpha", 2, YES)
     if apart:
-        world.close(names=[])
+        world.close()
     world.assess("alpha", 2, BROKEN)
     world.close()
     assert world.state.parties["vera"].convicted

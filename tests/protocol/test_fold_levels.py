@@ -82,7 +82,7 @@ def test_runs_from_call_to_open() -> None:
         world.close()
         stages.append(_stage(world))
     # Two periods of restriction closed, then two steps in a row; then a ramp of two periods.
-    assert stages == [Stage.IN_FORCE, Stage.RAMPING, Stage.RAMPING, Stage.OPEN, Stage.OPEN, Stage.OPEN]
+    assert stages == [Stage.IN_FORCE, Stage.IN_FORCE, Stage.RAMPING, Stage.RAMPING, Stage.OPEN, Stage.OPEN]
     assert world.state.levels[PAUSE].binds == {}
 
 
@@ -202,11 +202,17 @@ def test_ends_with_its_mandate_unless_renewed() -> None:
         world.close()
         assert _stage(world) is (Stage.IN_FORCE if renewed else Stage.RAMPING)
         assert world.state.levels[PAUSE].end == (12 if renewed else 8)
-    # The ballots that renewed it do not renew it again.
-    world.close_until(9)
-    assert _stage(world) is Stage.IN_FORCE
-    world.close()
-    assert _stage(world) is Stage.RAMPING
+
+
+def test_is_not_renewed_again_by_the_ballots_that_renewed_it() -> None:
+    world = _called(_terms(mandate_periods=4, steady_steps=1))
+    world.vote(RENEW)
+    stages = {}
+    for period in range(3, 12):
+        world.close()
+        stages[period] = _stage(world)
+    assert stages[9] is Stage.IN_FORCE
+    assert stages[10] is Stage.RAMPING
 
 
 def test_is_called_again_on_the_ramp_by_fresh_ballots_and_needs_no_new_wind_down() -> None:
@@ -300,10 +306,11 @@ def test_a_trigger_alone_calls_once_until_it_was_false() -> None:
         _report(world, 2_500)
         world.close()
     assert _stage(world) is Stage.OPEN
-    assert not world.state.levels[PAUSE].armed
+    armed = [world.state.levels[PAUSE].armed]
     _report(world, 0)
     world.close()
-    assert world.state.levels[PAUSE].armed
+    armed.append(world.state.levels[PAUSE].armed)
+    assert armed == [False, True]
     _report(world, 2_500)
     world.close()
     assert (_stage(world), world.state.levels[PAUSE].episode) == (Stage.WINDING, 2)

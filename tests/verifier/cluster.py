@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.message import Message
 
 import verifier.schema  # noqa: F401 - its tables belong to the store
-from daemon.author import Author, Seeds, open_author
+from daemon.author import Author, Seeds, open_author, store_leaf
 from daemon.channel import open_channel
 from daemon.clock import FileClock
 from daemon.files import write_whole
@@ -27,7 +27,7 @@ from daemon.tls import Identity, Peer, Peers, make_certificate, server_credentia
 from protocol.agreement import Agreement
 from protocol.audience import Reader
 from protocol.bundle import Report, verify_bundle
-from protocol.leaf import Cursor
+from protocol.leaf import Cursor, ReadLeaf, read_leaves
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import audit_service_pb2 as audit
 from standstill.v1 import audit_service_pb2_grpc, envelope_pb2, header_pb2, log_service_pb2, log_service_pb2_grpc
@@ -116,6 +116,17 @@ class Node:
     def say(self, *bodies: Message, **place: Any) -> int:
         """Publish statements in one go; the index of the first."""
         return self.author.publish([self.drafts.draft(body, **place) for body in bodies]).index
+
+    def inject(self, write: Callable[[builders.Party], envelope_pb2.Leaf]) -> ReadLeaf:
+        """Log a leaf that this party's own software would refuse to write."""
+        author = self.author
+        self.drafts.cursor = author._cursor
+        leaf = write(self.drafts)
+        (read,), author._cursor = read_leaves(self.agreement, author._cursor, [leaf])
+        with self.store.transaction() as tx:
+            head = self.store.append(tx, self.origin, author.head, [store_leaf(leaf, read)])
+        author._signed = head, author._sign(head)
+        return read
 
     def close(self) -> None:
         self.server.stop(0)
@@ -238,7 +249,7 @@ class Cluster:
     def end(self, daemon: Daemon, period: int) -> None:
         """Let a period end, and be closed."""
         self.at(self.agreement.end_of(period))
-        assert daemon.close_due()
+        assert daemon.close_due(self.agreement.end_of(period))
 
     def deliver(self, period: int, chips: int = 2, labs: Iterable[str] = LABS) -> None:
         """The supplier's chips reach the labs."""

@@ -1,0 +1,169 @@
+"""Verdicts: the worst finding decides, and what could not be appraised is never honored."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.appraisal import appraise
+from standstill.v1 import agreement_pb2, assessment_pb2
+from standstill.v1 import header_pb2 as h
+from tests import builders
+from tests.builders import H100
+from tests.bundles import ALL_EVIDENCE, strict_agreement
+from tests.scenes import LAB, NOW, PAUSED, REPORTING, Scene, honest, worst
+
+PRESENT = assessment_pb2.EVIDENCE_STATE_PRESENT
+MISSING = assessment_pb2.EVIDENCE_STATE_MISSING
+STALE = assessment_pb2.EVIDENCE_STATE_STALE
+MISMATCHED = assessment_pb2.EVIDENCE_STATE_MISMATCHED
+CONTRADICTED = assessment_pb2.EVIDENCE_STATE_CONTRADICTED
+
+STEPS = ("deliveries", "attestation", "meter", "halt")
+REMOVED = {
+    "attestation": {agreement_pb2.EVIDENCE_ATTESTATION, agreement_pb2.EVIDENCE_ENERGY},
+    "meter": {agreement_pb2.EVIDENCE_METER},
+    "halt": {agreement_pb2.EVIDENCE_HALT},
+}
+"""Kinds of evidence that go with a step."""
+
+
+def states(scene: Scene) -> dict[int, int]:
+    return {status.evidence: status.state for status in scene.appraise().assessment.evidence}
+
+
+def without_energy() -> Scene:
+    scene = honest(without=["attestation"])
+    scene.attest(watt_hours=None)
+    return scene
+
+
+def without_reports() -> Scene:
+    """Chips that the lab acknowledges and no supplier reported yet."""
+    scene = honest(without=["deliveries"])
+    scene.say(LAB, builders.transfer(), period=NOW - 1)
+    return scene
+
+
+@pytest.mark.parametrize("duty", [REPORTING, PAUSED], ids=["reports", "pause"])
+def test_everything_in_and_consistent_is_honored(duty: object) -> None:
+    scene = honest(duty)  # type: ignore[arg-type]
+
+    assert worst(scene) == h.VERDICT_HONORED
+    assert set(states(scene).values()) == {PRESENT}
+
+
+@pytest.mark.parametrize("step", REMOVED)
+def test_evidence_that_is_not_in_makes_a_period_inconclusive_never_honored_never_worse(step: str) -> None:
+    scene = honest(PAUSED, without=[step])
+
+    assert worst(scene) == h.VERDICT_INCONCLUSIVE
+    assert {kind for kind, state in states(scene).items() if state != PRESENT} == REMOVED[step]
+
+
+@pytest.mark.parametrize(
+    ("scene", "kind"),
+    [(without_energy, agreement_pb2.EVIDENCE_ENERGY), (without_reports, agreement_pb2.EVIDENCE_SHIPMENTS)],
+    ids=["energy", "shipments"],
+)
+def test_so_do_the_energy_figure_and_the_suppliers_reports(scene: object, kind: int) -> None:
+    made: Scene = scene()  # type: ignore[operator]
+
+    assert worst(made) == h.VERDICT_INCONCLUSIVE
+    assert {item for item, state in states(made).items() if state != PRESENT} == {kind}
+
+
+@given(st.sets(st.sampled_from(STEPS)))
+def test_whatever_is_taken_away_from_an_honest_record_it_is_honored_only_if_whole(removed: set[str]) -> None:
+    # Chips that are declared while no delivery is on record are a contradiction, not an absence.
+    contradiction = "deliveries" in removed and "attestation" not in removed
+    expected = h.VERDICT_DISCREPANT if contradiction else h.VERDICT_INCONCLUSIVE if removed else h.VERDICT_HONORED
+
+    assert worst(honest(PAUSED, without=removed)) == expected
+
+
+def test_evidence_that_the_agreement_does_not_require_may_be_absent() -> None:
+    some = builders.change(strict_agreement().terms.verification, required=[agreement_pb2.EVIDENCE_ATTESTATION])
+    lenient = builders.agreement(verification=some)
+
+    assert worst(honest(agreement=lenient, without=["meter"])) == h.VERDICT_HONORED
+    assert worst(honest(agreement=lenient, without=["attestation"])) == h.VERDICT_INCONCLUSIVE
+    assert worst(honest(without=["meter"])) == h.VERDICT_INCONCLUSIVE
+
+
+def test_the_worst_finding_decides_also_when_evidence_is_missing() -> None:
+    scene = honest(without=["attestation", "meter"])
+    scene.attest(chips={H100: 1}, watt_hours=None)
+
+    appraisal = scene.appraise()
+
+    assert appraisal.verdict == h.VERDICT_BREACHED
+    assert appraisal.codes == ["chip-seconds-above-inventory", "shipped-not-declared"]
+
+
+@pytest.mark.parametrize(
+    ("record_period", "state"), [(NOW + 1, MISSING), (NOW + 2, MISSING), (NOW + 3, STALE), (NOW + 9, STALE)]
+)
+def test_missing_becomes_stale_by_the_agreements_clock(record_period: int, state: int) -> None:
+    scene = honest(without=["meter"])
+    scene.record_period = record_period
+
+    assert states(scene)[agreement_pb2.EVIDENCE_METER] == state
+
+
+def test_silence_beyond_the_last_clock_is_discrepant_never_honored() -> None:
+    scene = honest(without=["attestation"])
+    scene.record_period = NOW + 4
+
+    assert worst(scene) == h.VERDICT_DISCREPANT
+
+
+def test_evidence_that_was_refused_is_mismatched_and_inconclusive() -> None:
+    scene = honest(without=["meter"])
+    scene.read_meter(meter="")
+
+    assert states(scene)[agreement_pb2.EVIDENCE_METER] == MISMATCHED
+    assert worst(scene) == h.VERDICT_INCONCLUSIVE
+
+
+def test_evidence_that_another_source_contradicts_says_so() -> None:
+    scene = honest(without=["meter"])
+    scene.read_meter(2_000)
+
+    assert states(scene)[agreement_pb2.EVIDENCE_ENERGY] == CONTRADICTED
+    assert worst(scene) == h.VERDICT_DISCREPANT
+
+
+def test_a_meter_that_contradicts_itself_makes_nothing_worse_than_inconclusive() -> None:
+    scene = honest()
+    scene.read_meter(901)
+
+    assert states(scene)[agreement_pb2.EVIDENCE_METER] == CONTRADICTED
+    assert worst(scene) == h.VERDICT_INCONCLUSIVE
+
+
+def test_a_halt_report_is_due_only_under_a_level() -> None:
+    assert agreement_pb2.EVIDENCE_HALT not in states(honest(REPORTING))
+    assert states(honest(PAUSED, without=["halt"]))[agreement_pb2.EVIDENCE_HALT] == MISSING
+    assert set(states(honest(PAUSED))) == set(ALL_EVIDENCE)
+
+
+def test_an_assessment_says_what_it_is_worth() -> None:
+    scene = honest(PAUSED)
+    body = appraise(scene.case(), b"s" * 32).assessment
+
+    assert body.state == b"s" * 32
+    assert (body.record_period, body.duty_level) == (NOW + 1, PAUSED.level)
+    assert not body.assurance.HasField("hidden_compute_bound")
+    assert "not computed" in body.assurance.bound_absent_because
+    assert body.assurance.false_alarm_ppm == 1_000
+    assert any("chipco" in spot for spot in body.assurance.blind_spots)
+    assert any("gridco" in spot for spot in body.assurance.blind_spots)
+    assert len(body.assurance.blind_spots) == len(honest().appraise().assessment.assurance.blind_spots) + 1
+
+
+def test_the_same_record_gives_the_same_bytes() -> None:
+    first, second = (honest(PAUSED).appraise().assessment.SerializeToString(deterministic=True) for _ in range(2))
+
+    assert first == second

@@ -1,0 +1,315 @@
+"""Every finding: a record that yields it, and one that comes as near to it as honesty can and does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from protocol.checks import CHECKS, run_all
+from standstill.v1 import compute_pb2
+from standstill.v1 import header_pb2 as h
+from standstill.v1 import quantity_pb2 as q
+from tests import builders
+from tests.builders import A100, H100, PAUSE, PERIOD, quantity
+from tests.scenes import LAB, NOW, PAUSED, REPORTING, SLOWED, Scene, honest, use
+
+INCONCLUSIVE, DISCREPANT, BREACHED = h.VERDICT_INCONCLUSIVE, h.VERDICT_DISCREPANT, h.VERDICT_BREACHED
+CAP = 10**9
+"""Of the slowdown, in teraFLOP and in chip-seconds."""
+
+Make = Callable[[], Scene]
+
+
+def signed_by_nobody() -> Scene:
+    scene = honest(without=["attestation"])
+    alpha = scene.party(LAB)
+    draft = alpha.draft(builders.attestation(scene.agreement, NOW))
+    read = alpha.append(alpha.write(draft, [bytes(32)]))
+    scene._recorded[read.origin, read.index] = NOW + 1
+    return scene
+
+
+def with_misbehavior(name: str) -> Scene:
+    scene = honest()
+    scene.say("vera", builders.misbehavior(scene.agreement, name))
+    return scene
+
+
+def silent(record_period: int) -> Scene:
+    scene = honest(without=["attestation"])
+    scene.record_period = record_period
+    return scene
+
+
+def attested(recorded: int) -> Scene:
+    scene = honest(without=["attestation"])
+    scene.attest(recorded=recorded)
+    return scene
+
+
+def attested_again(watt_hours: int) -> Scene:
+    scene = honest()
+    scene.attest(watt_hours=watt_hours)
+    return scene
+
+
+def declared(chips: int, held: int | None = None) -> Scene:
+    """So many chips declared, all of them serving users, where two were delivered."""
+    scene = honest(without=["attestation", "meter"])
+    rows = use((q.LABEL_INFERENCE, chips * PERIOD if held is None else held))
+    scene.attest(chips={H100: chips}, use=rows, watt_hours=None)
+    return scene
+
+
+def shipped(period: int, *, acknowledged: bool) -> Scene:
+    scene = honest()
+    body = {"id": "late", "chips": quantity(0)}
+    scene.say("chipco", builders.shipment_report(**body), period=period)
+    if acknowledged:
+        scene.say(LAB, builders.transfer(**body), period=NOW)
+    return scene
+
+
+def received(period: int, *, reported: bool) -> Scene:
+    scene = honest()
+    body = {"id": "gift", "chips": quantity(0)}
+    scene.say(LAB, builders.transfer(**body), period=period)
+    if reported:
+        scene.say("chipco", builders.shipment_report(**body), period=period)
+    return scene
+
+
+def shipped_otherwise(chips: int, chip_class: str = H100) -> Scene:
+    """The lab acknowledges two H100, declares what it acknowledged, and the supplier says something else."""
+    scene = honest(without=["deliveries"])
+    scene.say("chipco", builders.shipment_report(chips=quantity(chips), chip_class=chip_class), period=1)
+    scene.say(LAB, builders.transfer(), period=1)
+    return scene
+
+
+def trained(teraflop: int) -> Scene:
+    """An hour of one H100 in BF16, whose peak is 989 teraFLOP a second."""
+    scene = honest(without=["attestation"])
+    rows = [builders.used(q.LABEL_TRAIN, PERIOD, teraflop), builders.used(q.LABEL_IDLE)]
+    scene.attest(use=rows)
+    return scene
+
+
+def drew(watt_hours: int, meter: int | None = None) -> Scene:
+    """One H100 in use (150 to 1,300 Wh) and one idle (75 to 150 Wh): 225 to 1,450 Wh."""
+    scene = honest(without=["attestation", "meter"])
+    scene.attest(watt_hours=watt_hours)
+    if meter is not None:
+        scene.read_meter(meter)
+    return scene
+
+
+def undeclared_energy(meter: int) -> Scene:
+    scene = honest(without=["attestation", "meter"])
+    scene.attest(watt_hours=None)
+    scene.read_meter(meter)
+    return scene
+
+
+def read_twice(watt_hours: int) -> Scene:
+    scene = honest()
+    scene.read_meter(watt_hours)
+    return scene
+
+
+def paused(label: q.Label.ValueType, held: int = PERIOD) -> Scene:
+    scene = honest(PAUSED, without=["attestation"])
+    scene.attest(use=use((label, held), (q.LABEL_IDLE, 2 * PERIOD - held)))
+    return scene
+
+
+def slowed(teraflop: int | None, earlier: int = 0) -> Scene:
+    """Roll-outs under a slowdown, now and in the period before; the cap counts four periods."""
+    scene = honest(SLOWED, without=["attestation"])
+    if earlier:
+        scene.attest(NOW - 1, use=[builders.used(q.LABEL_ROLLOUT, PERIOD, earlier), builders.used(q.LABEL_IDLE)])
+    scene.attest(use=[builders.used(q.LABEL_ROLLOUT, PERIOD, teraflop), builders.used(q.LABEL_IDLE)])
+    return scene
+
+
+def halted(episode: int) -> Scene:
+    scene = honest(PAUSED, without=["halt"])
+    scene.say(LAB, builders.halt_report(PAUSE, episode), period=PAUSED.since)
+    return scene
+
+
+def resumed(held: int) -> Scene:
+    return paused(q.LABEL_TRAIN, held)
+
+
+YIELDS: dict[str, tuple[h.Verdict.ValueType, Make, Make]] = {
+    "statement-refused": (INCONCLUSIVE, signed_by_nobody, honest),
+    "log-equivocation": (BREACHED, lambda: with_misbehavior(LAB), lambda: with_misbehavior("beta")),
+    "attestation-missing": (INCONCLUSIVE, lambda: silent(NOW + 1), honest),
+    "presumed-non-compliant": (DISCREPANT, lambda: silent(NOW + 4), lambda: silent(NOW + 3)),
+    "attestation-late": (INCONCLUSIVE, lambda: attested(NOW + 3), lambda: attested(NOW + 2)),
+    "attested-twice": (DISCREPANT, lambda: attested_again(701), lambda: attested_again(700)),
+    "shipped-not-declared": (BREACHED, lambda: declared(1), lambda: declared(2)),
+    "declared-not-received": (DISCREPANT, lambda: declared(3), lambda: declared(2)),
+    "shipment-not-received": (
+        DISCREPANT,
+        lambda: shipped(NOW - 3, acknowledged=False),
+        lambda: shipped(NOW - 2, acknowledged=False),
+    ),
+    "receipt-without-shipment": (
+        DISCREPANT,
+        lambda: received(NOW - 3, reported=False),
+        lambda: received(NOW - 2, reported=False),
+    ),
+    "transfer-mismatch": (DISCREPANT, lambda: shipped_otherwise(3), lambda: shipped_otherwise(2)),
+    "chip-seconds-above-inventory": (DISCREPANT, lambda: declared(2, 2 * PERIOD + 1), lambda: declared(2, 2 * PERIOD)),
+    "chip-seconds-below-inventory": (DISCREPANT, lambda: declared(2, 2 * PERIOD - 1), lambda: declared(2, 2 * PERIOD)),
+    "flop-above-peak": (DISCREPANT, lambda: trained(989 * PERIOD + 1), lambda: trained(989 * PERIOD)),
+    "energy-above-use": (DISCREPANT, lambda: drew(1_451), lambda: drew(1_450)),
+    "energy-below-use": (DISCREPANT, lambda: drew(224), lambda: drew(225)),
+    "meter-above-declared": (DISCREPANT, lambda: drew(700, 1_051), lambda: drew(700, 1_050)),
+    "meter-below-declared": (DISCREPANT, lambda: drew(700, 769), lambda: drew(700, 770)),
+    "meter-above-use": (DISCREPANT, lambda: undeclared_energy(2_176), lambda: undeclared_energy(2_175)),
+    "meter-contradicts-itself": (INCONCLUSIVE, lambda: read_twice(901), lambda: read_twice(900)),
+    "label-not-allowed": (BREACHED, lambda: paused(q.LABEL_ROLLOUT, 1), lambda: paused(q.LABEL_ROLLOUT, 0)),
+    "cap-exceeded": (BREACHED, lambda: slowed(1_000, CAP), lambda: slowed(0, CAP)),
+    "operations-not-stated": (INCONCLUSIVE, lambda: slowed(None), lambda: slowed(0)),
+    "halt-missing": (INCONCLUSIVE, lambda: halted(2), lambda: halted(1)),
+    "use-after-halt": (BREACHED, lambda: resumed(1), lambda: resumed(0)),
+}
+"""By code: its severity, a record that yields it, and its twin."""
+
+
+def test_every_code_of_every_check_is_tested_here() -> None:
+    assert set(YIELDS) == {code for check in CHECKS for code in check.codes}
+
+
+def test_no_code_belongs_to_two_checks() -> None:
+    codes = [code for check in CHECKS for code in check.codes]
+
+    assert len(set(codes)) == len(codes)
+
+
+@pytest.mark.parametrize("code", YIELDS)
+def test_is_found_where_it_is_so(code: str) -> None:
+    severity, dishonest, _ = YIELDS[code]
+
+    found = [finding for finding in run_all(dishonest().case()) if finding.code == code]
+
+    assert found
+    assert {finding.severity for finding in found} == {severity}
+    assert all(finding.text.endswith(".") for finding in found)
+
+
+@pytest.mark.parametrize("code", YIELDS)
+def test_is_not_found_in_the_twin(code: str) -> None:
+    assert code not in YIELDS[code][2]().codes()
+
+
+@pytest.mark.parametrize("duty", [REPORTING, SLOWED, PAUSED], ids=["reports", "slowdown", "pause"])
+def test_honest_records_have_no_findings(duty: object) -> None:
+    assert honest(duty).codes() == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("scene", "expected"),
+    [
+        (
+            lambda: drew(700, 1_051),
+            ["observed 1051 Wh", "expected 1050 Wh", "tolerance 0 Wh", "deviation 0 tenths of sigma"],
+        ),
+        (lambda: declared(1), ["observed 1 chips", "expected 2 chips", "tolerance 0 chips"]),
+    ],
+    ids=["meter", "chips"],
+)
+def test_findings_carry_their_figures(scene: Make, expected: list[str]) -> None:
+    first = run_all(scene().case())[0]
+
+    assert [f"{figure.name} {figure.value} {figure.unit}" for figure in first.figures] == expected
+
+
+def test_contradicting_statements_are_named_by_log_and_leaf() -> None:
+    scene = declared(1)
+
+    (found,) = [finding for finding in run_all(scene.case()) if finding.code == "shipped-not-declared"]
+
+    assert [(ref.origin, ref.index) for ref in found.statements] == [
+        ("alpha.example/standstill", 2),
+        ("chipco.example/standstill", 2),
+        ("alpha.example/standstill", 3),
+    ]
+    read = scene.party(LAB).read
+    assert [found.statements[0].identity, found.statements[2].identity] == [read[2].identity, read[3].identity]
+
+
+def test_a_receipt_said_twice_does_not_hide_chips_of_another_source() -> None:
+    scene = honest(without=["attestation", "meter"])
+    scene.say(LAB, builders.transfer(), period=1)
+    scene.attest(chips={H100: 4}, use=use((q.LABEL_INFERENCE, 4 * PERIOD)), watt_hours=None)
+
+    assert "receipt-without-shipment" in scene.codes()
+
+
+def test_deliveries_of_one_name_by_two_senders_are_two() -> None:
+    scene = honest()
+    scene.say("beta", builders.transfer(counterparty=LAB, direction=compute_pb2.DIRECTION_DISPATCH), period=NOW - 3)
+
+    assert scene.codes() == ["shipment-not-received"]
+
+
+def test_a_supplier_may_say_one_delivery_in_both_forms() -> None:
+    scene = honest()
+    both = builders.transfer(counterparty=LAB, direction=compute_pb2.DIRECTION_DISPATCH)
+    scene.say("chipco", both, period=1)
+
+    assert scene.codes() == []
+
+
+def test_the_class_delivered_counts_as_well_as_the_number() -> None:
+    assert shipped_otherwise(2, A100).codes() == ["transfer-mismatch"]
+
+
+def test_chips_that_leave_within_the_period_may_be_counted_or_not() -> None:
+    for chips in (1, 2):
+        scene = declared(chips)
+        gone = builders.transfer(
+            id="out", direction=compute_pb2.DIRECTION_DISPATCH, counterparty="beta", chips=quantity(1)
+        )
+        scene.say(LAB, gone, period=NOW)
+
+        assert scene.codes() == []
+
+
+def test_chips_that_arrive_within_the_period_may_be_counted_or_not() -> None:
+    for chips in (2, 3):
+        scene = declared(chips)
+        scene.deliver(1, period=NOW, name="in")
+
+        assert scene.codes() == []
+
+
+def test_a_lab_of_which_a_site_is_silent_is_not_accused_of_missing_chips() -> None:
+    assert honest(without=["attestation"]).codes() == ["attestation-missing"]
+
+
+def test_readings_of_two_meters_of_a_site_are_added() -> None:
+    scene = honest(without=["meter"])
+    scene.read_meter(450)
+    scene.read_meter(450, meter="meter-2")
+
+    assert scene.codes() == []
+    scene.read_meter(450, meter="meter-3")
+    assert scene.codes() == ["meter-above-declared"]
+
+
+def test_caps_count_only_periods_since_the_level_applies() -> None:
+    scene = honest(SLOWED, without=["attestation"])
+    scene.duty = type(SLOWED)(level=SLOWED.level, episode=1, since=NOW, reports=True)
+    rows = [builders.used(q.LABEL_ROLLOUT, PERIOD, CAP), builders.used(q.LABEL_IDLE)]
+    scene.attest(NOW - 1, use=rows)
+    scene.attest(use=rows)
+
+    assert "cap-exceeded" not in scene.codes()
+    scene.duty = SLOWED
+    assert "cap-exceeded" in scene.codes()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.output import Exit, answer, hint, json_option
+
+if TYPE_CHECKING:
+    from node.collect import Trace
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -26,17 +30,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-out"), show_default=True,
               help="Where bundles, trust file and journals go.")  # fmt: skip
 @json_option
-def command(
-    *,
-    trace_file: Path | None,
-    mapping: Path | None,
-    chip_class: str | None,
-    chips: int | None,
-    tz: str,
-    seed: int,
-    out: Path,
-    as_json: bool,
-) -> int:
+def command(*, trace_file: Path | None, seed: int, out: Path, as_json: bool, **records: Any) -> int:
     """Three labs found an agreement, attest, are paused, and one of them cheats twice.
 
     Real daemons on loopback with their own keys and stores, on figures of real clusters, in injected time. Exit 0 only
@@ -44,25 +38,12 @@ def command(
     """
     from demo.cluster import DemoFailed
     from demo.play import perform
-    from demo.scenario import power
     from demo.view import View
-    from node.collect import read_trace, write_rejected
 
-    trace = None
-    if trace_file is not None:
-        kind = chip_class or "A100-SXM-80"
-        trace = read_trace(
-            trace_file, mapping=mapping, chip_class=kind, chips=chips, tz=tz, chip_classes=sorted(power())
-        )
-        hint(f"{trace_file.name}: read as {trace.form}, {trace.kept} rows used, {len(trace.figures)} hours")
-        for note in trace.notes:
-            hint(f"  {note}")
-        if trace.rejected:
-            rejected = write_rejected(trace, Path.cwd())
-            hint(f"  {len(trace.rejected)} rows rejected, listed in {rejected}; the first: "
-                 f"{trace.rejected[0].text(trace_file.name)}")  # fmt: skip
+    trace = None if trace_file is None else _read(trace_file, **records)
     try:
-        outcome = perform(View(), out, trace, seed)
+        # What the auditor is shown belongs to the answer, unless the answer is for a script.
+        outcome = perform(View(), out, trace, seed, answers=sys.stderr if as_json else sys.stdout)
     except DemoFailed as failed:
         hint(f"demo failed: {failed}")
         return Exit.FAULT
@@ -79,6 +60,25 @@ def command(
     click.echo(f"\n{held} of {len(outcome.claims)} claims held, {outcome.seconds} s.")
     click.echo(f"Check it offline: {_program()} audit verify {outcome.bundles[-1]}")
     return code
+
+
+def _read(path: Path, *, mapping: Path | None, chip_class: str | None, chips: int | None, tz: str) -> Trace:
+    """The user's own records, with what was assumed and what could not be used."""
+    from demo.scenario import power
+    from node.collect import read_trace, write_rejected
+
+    classes = sorted(power())
+    kind = chip_class or classes[0]
+    trace = read_trace(path, mapping=mapping, chip_class=kind, chips=chips, tz=tz, chip_classes=classes)
+    hint(f"{path.name}: read as {trace.form}, {trace.kept} rows used, {len(trace.figures)} hours")
+    for note in trace.notes:
+        hint(f"  {note}")
+    if trace.rejected:
+        listed = write_rejected(trace, Path.cwd())
+        hint(
+            f"  {len(trace.rejected)} rows rejected, listed in {listed}; the first: {trace.rejected[0].text(path.name)}"
+        )
+    return trace
 
 
 def _program() -> str:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from daemon.files import write_whole
 from demo.cluster import AUDITOR, Cluster
@@ -44,7 +44,7 @@ class Outcome:
     seconds: int
 
 
-def perform(view: View, out: Path, trace: Trace | None, seed: int) -> Outcome:
+def perform(view: View, out: Path, trace: Trace | None, seed: int, *, answers: TextIO) -> Outcome:
     """Play everything.
 
     Args:
@@ -52,6 +52,7 @@ def perform(view: View, out: Path, trace: Trace | None, seed: int) -> Outcome:
         out: directory for bundles, trust file and journals; replaced if it is from an earlier demo.
         trace: a user's own figures, to play the lab `alpha`; the shipped table if None.
         seed: of the meters' random errors.
+        answers: where the auditor's commands write their answers.
 
     Raises:
         DemoFailed: something did not come up or did not happen in time; journals are in `out` then as well.
@@ -70,7 +71,7 @@ def perform(view: View, out: Path, trace: Trace | None, seed: int) -> Outcome:
                 view.claims(stage.claims[before:])
             bundles = _bundles(stage, out)
             view.verdicts({lab: stage.verdicts(lab, timeline.first, timeline.last) for lab in LABS})
-            _ask(cluster)
+            _ask(cluster, answers)
         finally:
             cluster.stop()
             _keep(cluster, out)
@@ -114,7 +115,7 @@ def _bundles(stage: Stage, out: Path) -> list[Path]:
     return paths
 
 
-def _ask(cluster: Cluster) -> None:
+def _ask(cluster: Cluster, answers: TextIO) -> None:
     """The auditor's view, by the commands that an auditor types."""
     profile = cluster.home / AUDITOR
     address = (cluster.home / VERIFIER / "address").read_text().strip()

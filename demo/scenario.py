@@ -18,6 +18,8 @@ TRACES: Final = Path(__file__).parent / "traces"
 START: Final = 1_798_934_400
 """Start of period 0: 2027-01-03 00:00 UTC. Injected time, so any date serves."""
 PERIOD: Final = 3_600
+DAY: Final = 24
+"""Periods in a day."""
 LABS: Final = ("alpha", "beta", "gamma")
 SUPPLIER: Final = "chipco"
 METER: Final = "gridco"
@@ -148,55 +150,59 @@ def _power_bounds(chip_class: str) -> Iterable[pb.PowerBound]:
 
 def draft(timeline: Timeline) -> pb.Agreement:
     """The agreement without its parties, which describe themselves. Fictitious; for discussion, not advice."""
-    day = 24
     return pb.Agreement(
         version=1,
         name="demo-pause",
         start=START,
         period_seconds=PERIOD,
         founding=list(PARTIES),
-        forming_end_periods=day,
+        forming_end_periods=DAY,
         lying_verifiers=0,
         chips=chip_classes(),
         indicators=[
-            pb.Indicator(name=HORIZON, unit="min", reported_by=LABS, reports=1, max_age_periods=90 * day),
-            pb.Indicator(name=CODE_SHARE, unit="ppm", reported_by=LABS, reports=1, max_age_periods=90 * day),
+            pb.Indicator(name=HORIZON, unit="min", reported_by=LABS, reports=1, max_age_periods=90 * DAY),
+            pb.Indicator(name=CODE_SHARE, unit="ppm", reported_by=LABS, reports=1, max_age_periods=90 * DAY),
         ],
         rules=[
-            pb.Rule(name="call_pause", yes=2, voters=LABS, ballot_life_periods=3 * day),
-            pb.Rule(name="lift_pause", yes=3, voters=LABS, ballot_life_periods=10 * day),
+            pb.Rule(name="call_pause", yes=2, voters=LABS, ballot_life_periods=3 * DAY),
+            pb.Rule(name="lift_pause", yes=3, voters=LABS, ballot_life_periods=10 * DAY),
         ],
-        levels=[_pause(timeline, day)],
+        levels=[_pause(timeline)],
         freshness=pb.Freshness(
-            publish_within_seconds=900, late_periods=2, stale_periods=6, presumed_non_compliant_periods=day
+            publish_within_seconds=900, late_periods=2, stale_periods=6, presumed_non_compliant_periods=DAY
         ),
         standing=pb.Standing(
-            breached=2, of_last=3, release_notice_periods=2 * day, back_after_periods=day, settle_periods=4
+            breached=2, of_last=3, release_notice_periods=2 * DAY, back_after_periods=DAY, settle_periods=4
         ),
-        verification=pb.Verification(
-            significant_quantity_teraflop=10**10,
-            window_periods=30 * day,
-            false_alarm_ppm=100,
-            required=[
-                pb.EVIDENCE_ATTESTATION,
-                pb.EVIDENCE_ENERGY,
-                pb.EVIDENCE_METER,
-                pb.EVIDENCE_SHIPMENTS,
-                pb.EVIDENCE_HALT,
-            ],
-            transit_periods=day,
-        ),
-        withdrawal_notice_periods=180 * day,
-        pledge_notice_periods=2 * day,
+        verification=_verification(),
+        withdrawal_notice_periods=180 * DAY,
+        pledge_notice_periods=2 * DAY,
     )
 
 
-def _pause(timeline: Timeline, day: int) -> pb.Level:
+def _verification() -> pb.Verification:
+    required = (
+        pb.EVIDENCE_ATTESTATION,
+        pb.EVIDENCE_ENERGY,
+        pb.EVIDENCE_METER,
+        pb.EVIDENCE_SHIPMENTS,
+        pb.EVIDENCE_HALT,
+    )
+    return pb.Verification(
+        significant_quantity_teraflop=10**10,
+        window_periods=30 * DAY,
+        false_alarm_ppm=100,
+        required=required,
+        transit_periods=DAY,
+    )
+
+
+def _pause(timeline: Timeline) -> pb.Level:
     condition = condition_pb2.Condition
     resume = condition.Several(
         of=[
-            condition(honored=condition.Honored(level=LEVEL, periods=30 * day)),
-            condition(elapsed=condition.Elapsed(level=LEVEL, periods=90 * day)),
+            condition(honored=condition.Honored(level=LEVEL, periods=30 * DAY)),
+            condition(elapsed=condition.Elapsed(level=LEVEL, periods=90 * DAY)),
         ]
     )
     return pb.Level(
@@ -212,12 +218,12 @@ def _pause(timeline: Timeline, day: int) -> pb.Level:
         entry=condition(keeps=condition.Keeps(level=LEVEL, k=2, of=LABS)),
         allowed=_ALLOWED,
         # A tenth of a fleet's day for measuring models: the exemption has its own ceiling.
-        caps=[pb.Cap(name="eval", labels=[q.LABEL_EVAL], chip_seconds=2_416 * 86_400 // 10, window_periods=day)],
+        caps=[pb.Cap(name="eval", labels=[q.LABEL_EVAL], chip_seconds=2_416 * 86_400 // 10, window_periods=DAY)],
         wind_down_periods=timeline.wind_down,
-        ramp_periods=21 * day,
-        mandate_periods=360 * day,
-        dormancy_periods=30 * day,
-        steady_steps=day,
+        ramp_periods=21 * DAY,
+        mandate_periods=360 * DAY,
+        dormancy_periods=30 * DAY,
+        steady_steps=DAY,
     )
 
 

@@ -13,6 +13,7 @@ Every command is a module that is imported when it is used, so that `verify` sta
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import Final
 
@@ -40,7 +41,11 @@ class _Commands(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
+        # Modules are no garbage; looking for it in them would take a tenth of the time that `verify` has.
+        gc.disable()
         found: click.Command = import_module(f"cli.audit.{cmd_name}").command
+        gc.freeze()
+        gc.enable()
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

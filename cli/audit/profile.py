@@ -86,7 +86,7 @@ def load_profile(given: str | None, address: str | None, trusted: str | None) ->
         peer=peer,
         name=name_in(peer),
         address=address or load_config(home / SETTINGS, ProfileSettings).address,
-        pinned=trust.pinned(trusted) if trusted is not None else trust.read(home / trust.FILE),
+        pinned=trust.pinned(trusted) if trusted is not None else trust.read(str(home / trust.FILE)),
     )
 
 

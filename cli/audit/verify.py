@@ -5,8 +5,6 @@ Imports only what verification needs: from the start of the process to the answe
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import click
@@ -73,19 +71,19 @@ def exit_of(report: Report) -> Exit:
 def _root(file: str, given: str | None) -> _Root:
     if given is not None:
         return _Root(trust.pinned(given))
-    beside = Path(file).parent / trust.FILE
-    if file != "-" and beside.is_file():
-        note = f"Trust root from {beside}, beside the bundle; a digest that you got another way proves more (--trust)."
-        return _Root(trust.read(beside), note)
-    return _Root(None)
+    directory, slash, _ = file.rpartition("/")
+    beside = f"{directory}{slash}{trust.FILE}"
+    if file == "-" or not trust.is_there(beside):
+        return _Root(None)
+    note = f"Trust root from {beside}, beside the bundle; a digest that you got another way proves more (--trust)."
+    return _Root(trust.read(beside), note)
 
 
 def _read(file: str) -> bytes:
     """The file, or so much of it that it is too large."""
-    if file == "-":
-        return sys.stdin.buffer.read(MAX_BUNDLE_BYTES + 1)
-    with Path(file).open("rb") as stream:
-        return stream.read(MAX_BUNDLE_BYTES + 1)
+    with click.open_file(file, "rb") as stream:
+        data: bytes = stream.read(MAX_BUNDLE_BYTES + 1)
+    return data
 
 
 def _claim(report: Report) -> str:

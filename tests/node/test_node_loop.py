@@ -48,9 +48,7 @@ class World:
     def tell(self, now: int) -> None:
         write_whole(self.home / "clock", str(now).encode())
 
-    def write(
-        self, *hours: int, name: str = "figures.csv", site: str = "g1", first: int = START, chips: int = 2
-    ) -> Path:
+    def write(self, *hours: int, name: str = "figures.csv", site: str = "g1", first: int = START) -> Path:
         """A table of figures for these hours, in place of the one before."""
         rows = ["hour,site,chip_class,chips,label,chip_seconds,watt_hours"]
         rows += [f"{first + hour * PERIOD},{site},{H100},2,inference,{PERIOD + hour},700" for hour in hours]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import Final, TextIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
+
+# The values of local variables are secrets and bodies: none of them may stand in a log file.
+_WITHOUT_LOCALS: Final = ExceptionDictTransformer(show_locals=False)
 
 
 def open_journal(program: str, *, stream: TextIO | None = None) -> structlog.stdlib.BoundLogger:
@@ -22,9 +26,9 @@ def open_journal(program: str, *, stream: TextIO | None = None) -> structlog.std
     out = stream if stream is not None else sys.stderr
     last: list[Processor]
     if out.isatty():
-        last = [structlog.dev.ConsoleRenderer()]
+        last = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     else:
-        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        last = [structlog.processors.ExceptionRenderer(_WITHOUT_LOCALS), structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -123,8 +123,8 @@ def _ask(cluster: Cluster, answers: TextIO) -> None:
     write_whole(profile / "verifier.crt", (cluster.home / VERIFIER / "tls.crt").read_bytes())
     write_whole(profile / "trust", (cluster.home / "trust").read_bytes())
     for command in (["status"], ["findings", CHEAT]):
-        print(f"\n$ standstill audit {' '.join(command)}", flush=True)
-        subprocess.run([*_PROGRAM, "audit", *command, "--profile", str(profile)], check=False)
+        print(f"\n$ standstill audit {' '.join(command)}", file=answers, flush=True)
+        subprocess.run([*_PROGRAM, "audit", *command, "--profile", str(profile)], check=False, stdout=answers)
 
 
 _PROGRAM: Final = (sys.executable, "-m", "cli.main")

@@ -103,9 +103,12 @@ class Stage:
         return self.cluster.audit.GetState(audit_service_pb2.GetStateRequest())
 
     def closed(self, period: int) -> bool:
-        """Whether the verifier has closed a period."""
+        """Whether the verifier has closed a period and assessed the one before it."""
         state = self.state()
-        return state.HasField("closed") and state.closed >= period
+        if not state.HasField("closed") or state.closed < period:
+            return False
+        owed = period - 1
+        return owed < self.timeline.first or all(lab.newest.period >= owed for lab in state.labs)
 
     def _holds(self, sizes: Mapping[str, int]) -> bool:
         held = {log.party: log.size for log in self.state().logs}
@@ -231,11 +234,9 @@ def cheat_b(stage: Stage) -> None:
     end = cluster.agreement.end_of(timeline.cheat_b + 1)
     cluster.set_clock(end + 1)
     cluster.wait_for("the last closing", lambda: stage.closed(timeline.cheat_b + 1))
-    newest = {lab: stage.verdicts(lab, timeline.cheat_b, timeline.cheat_b) for lab in LABS}
-    cluster.wait_for("the last verdicts", lambda: _assessed(stage, newest, timeline.cheat_b))
     between = stage.all_honored([CHEAT], timeline.cheat_a + 1, timeline.cheat_b - 1)
     stage.claim("gamma is honored again in the honest periods between", between)
-    caught = newest[CHEAT][timeline.cheat_b]
+    caught = stage.verdicts(CHEAT, timeline.cheat_b, timeline.cheat_b)[timeline.cheat_b]
     missing = [item for item in caught.details.findings if item.code == "shipped-not-declared"]
     stage.claim("cheat B: gamma is breached", caught.verdict == _BREACHED)
     figures = {figure.name: int(figure.value) for item in missing for figure in item.figures}
@@ -243,13 +244,6 @@ def cheat_b(stage: Stage) -> None:
     stage.claim(f"cheat B: {HIDDEN_CHIPS} chips are missing, to the last one", hidden == HIDDEN_CHIPS)
     honest = stage.all_honored(HONEST, timeline.first, timeline.cheat_b)
     stage.claim("alpha and beta were honored in every period", honest)
-
-
-def _assessed(stage: Stage, newest: dict[str, dict[int, audit_service_pb2.AssessedPeriod]], period: int) -> bool:
-    """Closing comes before assessing: ask again until the verdicts are there."""
-    for lab in newest:
-        newest[lab] = stage.verdicts(lab, period, period)
-    return all(newest.values())
 
 
 def _chips(number: int) -> q.Quantity:

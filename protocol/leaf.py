@@ -145,6 +145,35 @@ def verify_in_turn(claims: Sequence[Claim]) -> list[bool]:
     return [signature_holds(*claim) for claim in claims]
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Leaves that are read up to their signatures.
+
+    Attributes:
+        leaves: as they are if every signature holds.
+        claims: the signatures to check.
+        cursor: after the leaves. It rests on no claim: keys change by KeySets, whose root signatures are checked.
+        places: for each claim, the index in `leaves` and the keys in force there.
+    """
+
+    leaves: list[ReadLeaf]
+    claims: list[Claim]
+    cursor: Cursor
+    places: list[tuple[int, tuple[bytes, ...]]]
+
+    def settle(self, holds: Sequence[bool]) -> list[ReadLeaf]:
+        """The leaves, once it is known which claims hold."""
+        leaves = list(self.leaves)
+        for (place, ring), claim, held in zip(self.places, self.claims, holds, strict=True):
+            # The key id only chose which key to try first; which key verifies is what counts.
+            if not held and not any(signature_holds(key, claim.message, claim.signature) for key in ring):
+                refusal = Refused(
+                    Reason.SIGNATURE_INVALID, "signatures", "not by the author's key in force at this leaf"
+                )
+                leaves[place] = replace(leaves[place], body=None, refusal=refusal)
+        return leaves
+
+
 def read_leaves(
     agreement: Agreement,
     cursor: Cursor,
@@ -169,9 +198,20 @@ def read_leaves(
     Raises:
         Refused: LEAF_WITHHELD, SALT_LENGTH or COMMITMENT_MISMATCH, when what was served is not what the log holds.
     """
-    found: list[ReadLeaf] = []
-    places: list[tuple[int, tuple[bytes, ...]]] = []
-    claims: list[Claim] = []
+    opened = open_leaves(agreement, cursor, leaves, bodies=bodies)
+    return opened.settle(verify(opened.claims)), opened.cursor
+
+
+def open_leaves(
+    agreement: Agreement, cursor: Cursor, leaves: Iterable[envelope_pb2.Leaf], *, bodies: Bodies = Bodies.READ
+) -> Opened:
+    """As :func:`read_leaves`, with the signatures still to be checked: while others check them, the next can be read.
+
+    Raises:
+        Refused: as :func:`read_leaves`.
+    """
+    opened = Opened([], [], cursor, [])
+    found, claims, places = opened.leaves, opened.claims, opened.places
     for leaf in leaves:
         read, claim = _read(agreement, cursor, leaf, bodies)
         if claim is not None:
@@ -180,12 +220,7 @@ def read_leaves(
         found.append(read)
         keys = cursor.keys.after(read.body) if isinstance(read.body, membership_pb2.KeySet) else cursor.keys
         cursor = Cursor(cursor.origin, cursor.author, cursor.in_record, cursor.index + 1, read.leaf_hash, keys)
-    for (place, ring), claim, holds in zip(places, claims, verify(claims), strict=True):
-        # The key id only chose which key to try first; which key verifies is what counts.
-        if not holds and not any(signature_holds(key, claim.message, claim.signature) for key in ring):
-            refusal = Refused(Reason.SIGNATURE_INVALID, "signatures", "not by the author's key in force at this leaf")
-            found[place] = replace(found[place], body=None, refusal=refusal)
-    return found, cursor
+    return replace(opened, cursor=cursor)
 
 
 def read_body(agreement: Agreement, header: header_pb2.Header, data: bytes) -> Message:

@@ -87,17 +87,21 @@ class Daemon:
             self._opened = opened.pop_all()
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; 0 unless a loop failed."""
+        """Serve until SIGTERM or SIGINT; 0 unless a loop failed.
+
+        When signals are heard, the address that was bound is written to `address` beside the configuration.
+        """
         address = self.start()
 
         def ready() -> None:
+            write_whole(self._home / "address", f"{address}\n".encode())
             journal().info("READY", party=self._settings.party, address=address, closed=self._registrar.state.period)
 
         run_until_signalled(self._stop, ready)
         return self.stop()
 
     def start(self) -> str:
-        """Answer, follow and close from now on; the address that was bound is written to `address` beside the keys.
+        """Answer, follow and close from now on; returns host:port.
 
         Raises:
             Refused: ADDRESS_IN_USE.
@@ -124,9 +128,7 @@ class Daemon:
             self._opened.close()
             raise
         self._server.start()
-        address = f"{self._settings.listen.rpartition(':')[0]}:{port}"
-        write_whole(self._home / "address", f"{address}\n".encode())
-        return address
+        return f"{self._settings.listen.rpartition(':')[0]}:{port}"
 
     def stop(self) -> int:
         """End everything that was begun; 0 unless a loop failed."""

@@ -10,31 +10,39 @@ set_clock() {
     mv clock.new clock
 }
 
-field() { sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p"; }
+# What the node of party $1 has logged; waits until it owes nothing.
+said() {
+    until standing=$(standstill node status --dir "$1" --json); do
+        sleep 0.1
+    done
+    echo "$standing" | sed -n 's/.*"size": \([0-9]*\).*/\1/p'
+}
 
-# Wait until what verifier vera holds of each log is all that the party has said.
+# Wait until the verifier's answer holds every pattern.
+await_status() {
+    while sleep 0.1; do
+        found=$(standstill audit status --profile auditor --json) || true
+        for pattern in "$@"; do
+            echo "$found" | grep -q "$pattern" || continue 2
+        done
+        return
+    done
+}
+
+# Wait until vera holds all that every party has said.
 look() {
     set_clock $(($(cat clock) + LOOK))
+    set --
     for party in alpha beta chipco gridco; do
-        said=$(standstill node status --dir "$party" --json | field size)
-        until standstill audit status --profile auditor --json |
-            grep -q "\"party\": \"$party\", \"origin\": \"[^\"]*\", \"leaves\": $said,"; do
-            sleep 0.1
-        done
+        set -- "$@" "\"party\": \"$party\", \"origin\": \"[^\"]*\", \"leaves\": $(said $party),"
     done
+    await_status "$@"
 }
 
 # Let period $1 end: vera closes it, the labs and gridco speak of it, vera takes that in.
 hour() {
     set_clock $((START + PERIOD * ($1 + 1) + 30))
-    until standstill audit status --profile auditor --json | grep -q "\"closed_period\": $1,"; do
-        sleep 0.1
-    done
-    for party in alpha beta gridco; do
-        until standstill node status --dir "$party" >/dev/null; do
-            sleep 0.1
-        done
-    done
+    await_status "\"closed_period\": $1,"
     look
 }
 

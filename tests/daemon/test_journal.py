@@ -59,3 +59,16 @@ def test_writes_to_standard_error_by_default(capsys: pytest.CaptureFixture[str])
     printed = capsys.readouterr()
     assert not printed.out
     assert json.loads(printed.err)["party"] == "alpha"
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_writes_no_values_of_variables_beside_the_cause_of_an_error(stream: type[io.StringIO]) -> None:
+    out = stream()
+    seed = "5eed" * 16
+    try:
+        int(f"refused {len(seed)}")
+    except ValueError as error:
+        open_journal("node", stream=out).error("call failed", exc_info=error)
+
+    assert "refused 64" in out.getvalue()
+    assert seed not in out.getvalue()

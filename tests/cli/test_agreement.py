@@ -1,0 +1,210 @@
+"""`standstill agreement`: compile, check, show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+
+from cli.main import run
+from protocol.agreement import read_agreement
+from standstill.v1 import agreement_pb2
+from tests.terms import agreement, terms
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Path:
+    """Terms without their parties, as text."""
+    made = terms()
+    del made.parties[:]
+    path = tmp_path / "draft.txtpb"
+    path.write_text(text_format.MessageToString(made))
+    return path
+
+
+@pytest.fixture
+def descriptors(tmp_path: Path) -> list[str]:
+    """Options that name one descriptor for each party."""
+    options = []
+    for party in terms().parties:
+        path = tmp_path / f"{party.name}.txtpb"
+        path.write_text(f"# {party.name}\n{text_format.MessageToString(party)}")
+        options += ["--party", str(path)]
+    return options
+
+
+def test_compiles_what_everybody_will_sign(
+    draft: Path, descriptors: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "frontier.agreement"
+
+    assert run(["agreement", "compile", str(draft), *descriptors, "-o", str(out)]) == 0
+    assert capsys.readouterr().out == f"{agreement().digest.hex()}\n"
+    assert out.read_bytes() == agreement().data
+
+
+def test_compiling_is_for_scripts_too(
+    draft: Path, descriptors: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "frontier.agreement"
+
+    assert run(["agreement", "compile", str(draft), *descriptors, "-o", str(out), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["data"] == {"digest": agreement().digest.hex(), "bytes": out.stat().st_size, "file": str(out)}
+
+
+def test_the_same_terms_compile_to_the_same_bytes(draft: Path, descriptors: list[str], tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("one", "other")]
+    for file in files:
+        assert run(["agreement", "compile", str(draft), *descriptors, "-o", str(file)]) == 0
+
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_refuses_terms_that_break_rules_and_writes_nothing(
+    draft: Path, descriptors: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "frontier.agreement"
+    out.write_bytes(b"what was there")
+
+    assert run(["agreement", "compile", str(draft), *descriptors[:-2], "-o", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert f"{draft}: NAME_UNKNOWN founding: 'vera'" in said
+    assert "was not written" in said
+    assert out.read_bytes() == b"what was there"
+
+
+def test_refuses_a_party_given_twice(
+    draft: Path, descriptors: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "frontier.agreement"
+
+    assert run(["agreement", "compile", str(draft), *descriptors, *descriptors[:2], "-o", str(out)]) == 2
+    assert "NAME_TWICE parties: 'alpha'" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_mistake_in_the_text_is_named_by_line_and_column(
+    draft: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = draft.read_text().splitlines()
+    lines[2] = "  perido_seconds: 3600"
+    draft.write_text("\n".join(lines))
+
+    assert run(["agreement", "check", str(draft)]) == 2
+    said = capsys.readouterr().out
+    assert said.startswith(f"{draft}:3:3: MESSAGE_MALFORMED: ")
+    assert "perido_seconds" in said
+    assert run(["agreement", "check", str(draft), "--json"]) == 2
+    (problem,) = json.loads(capsys.readouterr().out)["data"]["problems"]
+    assert (problem["line"], problem["column"], problem["code"]) == (3, 3, "MESSAGE_MALFORMED")
+    assert run(["agreement", "compile", str(draft), "-o", str(tmp_path / "out")]) == 2
+    assert f"{draft}:3:3" in capsys.readouterr().err
+
+
+def write(tmp_path: Path, made: agreement_pb2.Agreement, *, text: bool) -> Path:
+    path = tmp_path / "terms"
+    path.write_bytes(text_format.MessageToString(made).encode() if text else made.SerializeToString(deterministic=True))
+    return path
+
+
+@pytest.mark.parametrize("text", [True, False], ids=["text", "compiled"])
+def test_check_says_all_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bool) -> None:
+    broken = terms(period_seconds=1, start=0)
+    path = write(tmp_path, broken, text=text)
+
+    assert run(["agreement", "check", str(path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{path}: VALUE_OUT_OF_RANGE start: 0, not 1 to {1 << 40}" in lines
+    assert any(line.startswith(f"{path}: VALUE_OUT_OF_RANGE period_seconds: 1") for line in lines)
+    assert run(["agreement", "check", str(path), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["answer"], said["exit"]) == ("not_confirmed", 1)
+    assert [problem["clause"] for problem in said["data"]["problems"]][:2] == ["start", "period_seconds"]
+
+
+@pytest.mark.parametrize("text", [True, False], ids=["text", "compiled"])
+def test_check_says_when_nothing_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bool) -> None:
+    path = write(tmp_path, terms(), text=text)
+
+    assert run(["agreement", "check", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: no problem found\n"
+    assert run(["agreement", "check", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"] == {"problems": []}
+
+
+@pytest.mark.parametrize("data", [b"\x08\xff", b"\xff\xfe", b"\x08\x01\x92\x3f\x00"])
+def test_check_refuses_what_is_neither_text_nor_terms(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes
+) -> None:
+    path = tmp_path / "terms"
+    path.write_bytes(data)
+
+    assert run(["agreement", "check", str(path)]) == 2
+    assert "MESSAGE_" in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["agreement", "check", str(tmp_path / "nothing")]) == 2
+    assert "expected a readable file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", [True, False], ids=["text", "compiled"])
+def test_show_says_every_term_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bool) -> None:
+    path = write(tmp_path, terms(), text=text)
+
+    assert run(["agreement", "show", str(path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for words in (
+        f"TEST AGREEMENT digest {agreement().digest.hex()} times UTC",
+        "Labs: alpha (alpha group), 1 site metered by gridco, root 2 of 2; beta",
+        "1 of 1 verifiers must agree; 0 of them may lie or be broken.",
+        "In force once alpha, beta, gamma and vera have signed; void if that takes longer than 5 h.",
+        "1 h from 2026-01-01 00:00Z on each lab states what each site did, within 10 min.",
+        "Late after 1 h, stale after 2 h, presumed not to comply after 3 h of silence.",
+        "H100-SXM: at most 989,000 GFLOP/s bf16_dense, 1,979,000 GFLOP/s fp8_dense",
+        "horizon (minutes): reported by alpha, beta, gamma and vera; a reading needs 1 independent report",
+        "SLOWDOWN Level 1. Binds each lab on the terms of its own pledge.",
+        "May be called when horizon of at least 1 of all labs is at least 1,000 minutes.",
+        "It also takes the vote council.",
+        "At most 1,000,000,000 teraFLOP and 1,000,000,000 chip-seconds of train, post_train, rollout,",
+        "PAUSE Level 2.",
+        "Allowed: inference, eval, safety, maintenance, idle, off. Any other work is outside the level.",
+        "Ends when, in 2 closed periods in a row, 2 h have passed since pause began, AND the vote council carries.",
+        "Else it stays, at most 12 h unless renewed.",
+        "council: 2 of alpha, beta and gamma, counted by owner; a ballot counts for 6 h.",
+        "in 2 of the last 3 settled periods makes a lab accused",
+        "No verdict is honored without the lab's attestation of every site.",
+    ):
+        assert words in said
+
+
+def test_show_is_for_scripts_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, terms(), text=True)
+
+    assert run(["agreement", "show", str(path), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)["data"]
+    assert data["digest"] == agreement().digest.hex()
+    assert data["terms"]["parties"][0]["log_key"] == terms().parties[0].log_key.hex()
+    assert data["terms"]["levels"][0]["caps"][0]["teraflop"] == 10**9
+
+
+def test_show_refuses_terms_that_break_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, terms(version=2), text=True)
+
+    assert run(["agreement", "show", str(path)]) == 2
+    assert "VERSION_UNKNOWN" in capsys.readouterr().err
+
+
+def test_the_digest_shown_is_that_of_the_bytes_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = terms()
+    name, rest = made.name, terms(name="")
+    other_order = rest.SerializeToString(deterministic=True) + agreement_pb2.Agreement(name=name).SerializeToString()
+    path = tmp_path / "terms"
+    path.write_bytes(other_order)
+
+    assert read_agreement(other_order).digest != agreement().digest
+    assert run(["agreement", "show", str(path)]) == 0
+    assert read_agreement(other_order).digest.hex() in capsys.readouterr().out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -215,7 +214,7 @@ def _node_at(config: Path) -> Iterator[tuple[node_admin_service_pb2_grpc.NodeAdm
     path = admin_socket(settings, config.parent)
     if not path.is_socket():
         hint(f"not reached: no node listens at {path}. Start it: standstill node run --config {config}")
-        sys.exit(Exit.NOT_REACHED)
+        end(Exit.NOT_REACHED)
     with open_local_channel(path) as channel:
         yield node_admin_service_pb2_grpc.NodeAdminServiceStub(channel), settings
 

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from enum import Enum, IntEnum
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -133,7 +133,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of value
             return value
 
 
-def end(code: Exit) -> None:
+def end(code: Exit) -> NoReturn:
     """End the command under way with this code."""
     click.get_current_context().exit(int(code))
 

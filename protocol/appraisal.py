@@ -12,13 +12,16 @@ from standstill.v1 import agreement_pb2, header_pb2
 from standstill.v1 import assessment_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from protocol.case import Case
 
 BOUND_ABSENT: Final = (
     "The hidden-compute bound is not computed by this version; honored does not say how much could hide."
 )
+
+MAX_FINDINGS_BYTES: Final = 48 << 10
+"""Most bytes of findings in an assessment, which as a statement's body has 65,535 in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +58,42 @@ def appraise(case: Case, state: bytes) -> Appraisal:
     required = set(case.agreement.terms.verification.required)
     absent = any(s.evidence in required and s.state != pb.EVIDENCE_STATE_PRESENT for s in evidence)
     verdict = max(worst, header_pb2.VERDICT_INCONCLUSIVE) if absent else worst
+    listed = shortened(findings)
     assessment = pb.Assessment(
-        findings=findings,
+        findings=listed,
         evidence=evidence,
         assurance=pb.Assurance(
             bound_absent_because=BOUND_ABSENT,
             false_alarm_ppm=case.agreement.terms.verification.false_alarm_ppm,
-            blind_spots=list(_blind_spots(case)),
+            blind_spots=[*_blind_spots(case), *_left_out(len(findings) - len(listed))],
         ),
         state=state,
         record_period=case.record_period,
         duty_level=case.duty.level,
     )
     return Appraisal(verdict, assessment)
+
+
+def shortened(findings: Sequence[pb.Finding]) -> list[pb.Finding]:
+    """As many findings as a statement holds, in their order: the worst of each code before others of it.
+
+    The verdict is drawn from all of them; a lab that breaks rules by the thousand must not keep it from being said.
+    """
+    first: dict[str, int] = {}
+    by_severity = sorted(range(len(findings)), key=lambda place: -findings[place].severity)
+    for place in by_severity:
+        first.setdefault(findings[place].code, place)
+    kept, room = set[int](), MAX_FINDINGS_BYTES
+    for place in dict.fromkeys([*first.values(), *by_severity]):
+        size = findings[place].ByteSize()
+        if size <= room:
+            kept.add(place)
+            room -= size
+    return [findings[place] for place in sorted(kept)]
+
+
+def _left_out(count: int) -> list[str]:
+    return [f"{count} more findings are not listed: a statement holds no more."] if count else []
 
 
 def _evidence(case: Case, findings: list[pb.Finding]) -> list[pb.EvidenceStatus]:
@@ -89,7 +115,7 @@ def _present(complete: bool, case: Case, kind: header_pb2.Kind.ValueType) -> pb.
         return pb.EVIDENCE_STATE_PRESENT
     if any(leaf.header is not None and leaf.header.kind == kind for leaf in case.refused):
         return pb.EVIDENCE_STATE_MISMATCHED
-    stage = freshness(case.waited(case.record_period), case.agreement.terms.freshness)
+    stage = freshness(case.waited(case.record_period + 1), case.agreement.terms.freshness)
     stale = stage in {Freshness.STALE, Freshness.PRESUMED}
     return pb.EVIDENCE_STATE_STALE if stale else pb.EVIDENCE_STATE_MISSING
 

@@ -116,6 +116,8 @@ class Case:
     def waited(self, recorded: int) -> int:
         """Closings before that of `recorded` that could have recorded a word on this period, and did not.
 
+        For a word that is still missing, `recorded` is the period after the record.
+
         Nobody is late for a period in which nothing could be recorded (annex 1.7, clock rule).
         """
         if self.closed is None:

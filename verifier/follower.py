@@ -11,6 +11,7 @@ is shown.
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -23,14 +24,16 @@ from daemon.rpc_errors import refused_by
 from protocol.checkpoint import Checkpoint, checkpoint_of, open_checkpoint
 from protocol.cosignature import cosign
 from protocol.errors import Reason, Refused, require
-from protocol.leaf import Bodies, Cursor, read_leaves
+from protocol.leaf import Bodies, Cursor, open_leaves
 from protocol.merkle import Frontier, verify_consistency
 from protocol.note import add_signatures, ed25519_verifier, open_note, verifier_key
 from protocol.witness import AddCheckpoint, add_checkpoint
 from standstill.v1 import header_pb2, log_service_pb2, log_service_pb2_grpc, membership_pb2, record_pb2
+from verifier.mirror import read_mirrored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Executor
 
     from daemon.clock import Clock
     from daemon.leaf import StoredLeaf
@@ -87,6 +90,19 @@ class Following:
     size: int
     seen: int
     state: str
+
+
+_Read = tuple[list[bytes], Cursor, "Callable[[], list[StoredLeaf]]"]
+"""Leaf hashes of a batch, the cursor after it, and its rows, for which one waits until its signatures are checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Leaves that are proven part of the signed head, with the cursor and the frontier after them."""
+
+    cursor: Cursor
+    frontier: Frontier
+    batches: Sequence[Callable[[], list[StoredLeaf]]]
 
 
 class Follower:
@@ -148,8 +164,8 @@ class Follower:
         # The log's own line alone: others that it adds, such as a false one in our name, would spoil ours.
         signed = replace(note, signatures=note.verified[:1]).to_bytes()
         self._require_growth(head, signed)
-        while self._cursor.index < head.size:
-            self._pull_chunk(head)
+        if self._cursor.index < head.size:
+            self._catch_up(head)
         if head.size > self._store.logs.note(self._origin)[1]:
             self._keep(head, signed)
 
@@ -166,26 +182,55 @@ class Follower:
         detail = f"shows size {size} after {held.size}: rolled back, or restored from an old copy"
         require(size >= held.size, Reason.ROLLED_BACK, self._origin, detail)
 
-    def _pull_chunk(self, head: Checkpoint) -> None:
-        """Fetch, check and store the next leaves, at most a chunk of them."""
-        end = min(head.size, self._cursor.index + self._handling.chunk)
-        rows: list[StoredLeaf] = []
-        cursor, frontier, taken = self._cursor, self._frontier, 0
+    def _catch_up(self, head: Checkpoint) -> None:
+        """Store what the head has beyond us, chunk by chunk.
+
+        Reading is one chunk ahead of storing: while one thread reads, others check signatures of what was read.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix=f"check {self._party.name}") as checking:
+            for chunk in _one_ahead(self._chunks(head, checking)):
+                rows = [row for batch in chunk.batches for row in batch()]
+                with self._store.logs.transaction() as tx:
+                    self._store.logs.append(tx, self._origin, self._store.logs.head(self._origin, tx=tx), rows)
+                self._cursor, self._frontier = chunk.cursor, chunk.frontier
+
+    def _chunks(self, head: Checkpoint, checking: Executor) -> Iterator[_Chunk]:
+        """Fetch and read, chunk by chunk, up to the head."""
+        cursor, frontier = self._cursor, self._frontier
+        while cursor.index < head.size:
+            chunk = self._read_chunk(head, cursor, frontier, checking)
+            cursor, frontier = chunk.cursor, chunk.frontier
+            yield chunk
+
+    def _read_chunk(self, head: Checkpoint, cursor: Cursor, frontier: Frontier, checking: Executor) -> _Chunk:
+        """Fetch and read the next leaves, at most a chunk of them; signatures are being checked when it returns."""
+        end = min(head.size, cursor.index + self._handling.chunk)
+        read = self._read_mirrored if self._handling.witness.seed is None else self._read_signed
+        batches: list[Callable[[], list[StoredLeaf]]] = []
+        taken = 0
         for leaves, size in self._stream(cursor.index, end):
-            reads, cursor = read_leaves(
-                self._agreement, cursor, leaves, bodies=Bodies.HELD, verify=self._handling.verify
-            )
-            frontier = frontier.append([read.leaf_hash for read in reads])
-            rows += map(store_leaf, leaves, reads)
+            hashes, cursor, rows = read(cursor, leaves, checking)
+            frontier = frontier.append(hashes)
+            batches.append(rows)
             taken += size
             if taken >= CHUNK_BYTES:
                 break
         complete = cursor.index == end or taken >= CHUNK_BYTES
         require(complete, Reason.LEAF_WITHHELD, self._origin, f"{cursor.index} of {end} leaves were served")
         self._require_part_of(head, frontier)
-        with self._store.logs.transaction() as tx:
-            self._store.logs.append(tx, self._origin, self._store.logs.head(self._origin, tx=tx), rows)
-        self._cursor, self._frontier = cursor, frontier
+        return _Chunk(cursor, frontier, batches)
+
+    def _read_signed(self, cursor: Cursor, leaves: Sequence[envelope_pb2.Leaf], checking: Executor) -> _Read:
+        """Read leaves as a verifier: every rule now, every signature in the background."""
+        opened = open_leaves(self._agreement, cursor, leaves, bodies=Bodies.HELD)
+        holds = checking.submit(self._handling.verify, opened.claims)
+        hashes = [leaf.leaf_hash for leaf in opened.leaves]
+        return hashes, opened.cursor, lambda: list(map(store_leaf, leaves, opened.settle(holds.result())))
+
+    def _read_mirrored(self, cursor: Cursor, leaves: Sequence[envelope_pb2.Leaf], checking: Executor) -> _Read:
+        """Read leaves as a mirror: tree and commitments only."""
+        rows, cursor = read_mirrored(cursor, leaves)
+        return [row.leaf_hash for row in rows], cursor, lambda: rows
 
     def _stream(self, start: int, end: int) -> Iterator[tuple[Sequence[envelope_pb2.Leaf], int]]:
         """Batches of leaves, each with the bytes that it took."""
@@ -230,6 +275,19 @@ class Follower:
         line = cosign(head.text(), witness.name, witness.seed, now)
         with logs.transaction() as tx:
             self._store.cosign(tx, self._origin, head.size, now, add_signatures(note, [line]))
+
+
+def _one_ahead(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
+    """Hand out each chunk when the next has been read; trouble with the next does not lose this one."""
+    chunk = next(chunks, None)
+    while chunk is not None:
+        try:
+            following = next(chunks, None)
+        except (Refused, grpc.RpcError):
+            yield chunk
+            raise
+        yield chunk
+        chunk = following
 
 
 def resume(store: VerifierStore, origin: str, party: str) -> Cursor:

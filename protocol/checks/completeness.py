@@ -27,9 +27,9 @@ def check(case: Case) -> Iterator[Finding]:
         attestation = case.attestations.get(site.handle)
         if attestation is None:
             yield _silent(case, site.handle)
-        elif case.waited(attestation.recorded) > case.agreement.terms.freshness.late_periods:
-            after = figure("recorded after", case.waited(attestation.recorded) + 1, "periods")
-            limit = figure("allowed", case.agreement.terms.freshness.late_periods + 1, "periods")
+        elif case.waited(attestation.recorded) >= case.agreement.terms.freshness.late_periods:
+            after = figure("recorded after", case.waited(attestation.recorded) + 1, "closings")
+            limit = figure("allowed", case.agreement.terms.freshness.late_periods, "closings")
             text = f"{case.lab} attested period {case.period} late."
             refs = [attestation.ref]
             yield finding(
@@ -44,10 +44,10 @@ def check(case: Case) -> Iterator[Finding]:
 
 
 def _silent(case: Case, site: bytes) -> Finding:
-    silent_for = case.waited(case.record_period)
+    silent_for = case.waited(case.record_period + 1)
     stage = freshness(silent_for, case.agreement.terms.freshness)
     presumed = stage is Freshness.PRESUMED
     code = "presumed-non-compliant" if presumed else "attestation-missing"
     text = f"No attestation of a site of {case.lab} for period {case.period}: {stage}."
-    waited = figure("closings since due", max(silent_for, 0), "periods")
+    waited = figure("missed", silent_for, "closings")
     return finding(code, DISCREPANT if presumed else INCONCLUSIVE, text, figures=[waited], site=site)

@@ -14,6 +14,12 @@ INCONCLUSIVE: Final = header_pb2.VERDICT_INCONCLUSIVE
 DISCREPANT: Final = header_pb2.VERDICT_DISCREPANT
 BREACHED: Final = header_pb2.VERDICT_BREACHED
 
+MAX_TEXT: Final = 600
+"""Most characters of a sentence; what a stranger wrote may be in it."""
+
+MAX_STATEMENTS: Final = 32
+"""Most statements that a finding names; of more, as many of the first and of the last."""
+
 
 def figure(name: str, value: int, unit: str) -> pb.Figure:
     """A whole number with its unit."""
@@ -39,6 +45,9 @@ def finding(
         statements: that it rests on, or that contradict each other.
         site: handle of the site concerned; empty for the lab as a whole.
     """
+    named = list(statements)
+    if len(named) > MAX_STATEMENTS:
+        named = [*named[: MAX_STATEMENTS // 2], *named[-MAX_STATEMENTS // 2 :]]
     return pb.Finding(
-        code=code, severity=severity, site=site, figures=list(figures), statements=list(statements), text=text
+        code=code, severity=severity, site=site, figures=list(figures), statements=named, text=text[:MAX_TEXT]
     )

@@ -45,6 +45,10 @@ def with_body(**changes: Any) -> dict[str, Any]:
     return {**ONE, "body": {**SHIPMENT, **changes}}
 
 
+def halt(*runs: object) -> dict[str, Any]:
+    return {"kind": "HaltReport", "body": {"runs": list(runs)}}
+
+
 def test_reads_one_statement_or_a_list() -> None:
     (draft,) = read(ONE)
 
@@ -63,7 +67,7 @@ def test_fields_go_by_either_name() -> None:
     assert read({**ONE, "body": camel}) == read(ONE)
 
 
-@pytest.mark.parametrize("value", [2, "2", 2**53 + 1, str(2**63 - 1)])
+@pytest.mark.parametrize("value", [2, "2", 2**53 + 1, str(2**63 - 1)], ids=repr)
 def test_integers_may_be_strings(value: object) -> None:
     body = body_of(with_body(chips={**SHIPMENT["chips"], "value": value}))  # type: ignore[dict-item]
 
@@ -137,7 +141,6 @@ def test_zero_and_absent_are_different_things() -> None:
             "body.clauses[0].when.elapsed",
         ),
     ],
-    ids=str,
 )
 def test_names_the_field_that_is_wrong(item: object, field: str) -> None:
     with refuses(Reason.DRAFT_MALFORMED, field):
@@ -146,7 +149,7 @@ def test_names_the_field_that_is_wrong(item: object, field: str) -> None:
     assert len(read(ONE)) == 1
 
 
-@pytest.mark.parametrize("kind", [None, "Shipment", 8, "KIND_UNSPECIFIED", "KIND_CLOSING_TIME"])
+@pytest.mark.parametrize("kind", [None, "Shipment", 8, "KIND_UNSPECIFIED", "KIND_CLOSING_TIME"], ids=repr)
 def test_refuses_an_unknown_kind_and_names_those_that_exist(kind: object) -> None:
     with pytest.raises(Refused, match="ShipmentReport") as caught:
         read([ONE, {**ONE, "kind": kind}])
@@ -204,10 +207,11 @@ json_values = st.recursive(
 
 @given(item=json_values)
 def test_whatever_is_written_is_read_or_refused_by_name(item: object) -> None:
+    refusal: Refused | None = None
     try:
         drafts = read({**ONE, "body": item})
     except Refused as refused:
-        assert refused.reason is Reason.DRAFT_MALFORMED
-        assert refused.field.startswith("body")
-    else:
-        assert len(drafts) == 1
+        refusal, drafts = refused, [None]
+
+    assert len(drafts) == 1
+    assert refusal is None or (refusal.reason is Reason.DRAFT_MALFORMED and refusal.field.startswith("body"))

@@ -103,7 +103,7 @@ def test_the_worst_finding_decides_also_when_evidence_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record_period", "state"), [(NOW + 1, MISSING), (NOW + 2, MISSING), (NOW + 3, STALE), (NOW + 9, STALE)]
+    ("record_period", "state"), [(NOW + 1, MISSING), (NOW + 2, STALE), (NOW + 3, STALE), (NOW + 9, STALE)]
 )
 def test_missing_becomes_stale_by_the_agreements_clock(record_period: int, state: int) -> None:
     scene = honest(without=["meter"])

@@ -77,6 +77,17 @@ def twice(cluster: Cluster) -> None:
     cluster.attest(PERIOD, ["alpha"], watt_hours=701)
 
 
+def flood(cluster: Cluster) -> None:
+    """More refused statements than an assessment can name, with as long a reason as can be."""
+    node = cluster.nodes["alpha"]
+    use = [builders.change(builders.used(q.LABEL_IDLE), chip_class="x" * 20_000)]
+    body = builders.attestation(cluster.agreement, PERIOD, use=use)
+    for _ in range(400):
+        wrong_key(cluster)
+    for _ in range(5):
+        node.inject(lambda party: party.write(party.draft(body, period=PERIOD)))
+
+
 def refused_reading(cluster: Cluster) -> None:
     """The leaf before the refused reading is one of another period, which is no part of the case."""
     honored(cluster)
@@ -97,6 +108,7 @@ SCENES: dict[str, tuple[Callable[[Cluster], None], bool, str, str]] = {
     "wrong previous": (wrong_previous, True, "inconclusive", "attestation-missing"),
     "wrong key": (wrong_key, True, "inconclusive", "statement-refused"),
     "attested twice": (twice, True, "discrepant", "attested-twice"),
+    "flood": (flood, True, "inconclusive", "statement-refused"),
     "refused reading": (refused_reading, False, "inconclusive", "statement-refused"),
 }
 

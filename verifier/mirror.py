@@ -1,0 +1,93 @@
+"""Reading leaves as a mirror does: what is needed to hold, prove and serve them, and nothing that is said.
+
+    checked       the entry and its leaf hash, from which the caller rebuilds the tree under the signed head; that each
+                  body is the one that its header commits to; kind, period and audience, which decide who is served
+    not checked   statement signatures and keys, authorship, sequence and chain, sites, the form of bodies
+
+So nothing that a mirror holds counts: its store can never become a verifier's (STORE_IS_MIRROR).
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import DecodeError
+
+from daemon.leaf import StoredLeaf
+from protocol.commitment import BODY_TAG, ENTRY_TAG, commit
+from protocol.envelope import pae
+from protocol.errors import Reason, Refused
+from protocol.leaf import NO_PREVIOUS, Cursor
+from protocol.merkle import leaf_hash
+from protocol.statements import KINDS
+from protocol.wire import MAX_UINT
+from standstill.v1 import envelope_pb2, header_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def read_mirrored(cursor: Cursor, leaves: Iterable[envelope_pb2.Leaf]) -> tuple[list[StoredLeaf], Cursor]:
+    """The rows of the next leaves of a log, and the cursor after them; its keys stay what they are.
+
+    Raises:
+        Refused: LEAF_WITHHELD, SALT_LENGTH or COMMITMENT_MISMATCH, when what was served is not what the log holds.
+    """
+    rows = [_row(cursor.origin, index, leaf) for index, leaf in enumerate(leaves, cursor.index)]
+    previous = rows[-1].leaf_hash if rows else cursor.previous
+    return rows, Cursor(cursor.origin, cursor.author, cursor.in_record, cursor.index + len(rows), previous, cursor.keys)
+
+
+def _row(origin: str, index: int, leaf: envelope_pb2.Leaf) -> StoredLeaf:
+    """One leaf. Fields are read once and rules are plain conditions: a mirror does little else than this."""
+    envelope, salt, body_salt = leaf.envelope, leaf.leaf_salt, leaf.body_salt
+    if not envelope:
+        raise Refused(Reason.LEAF_WITHHELD, f"{origin}[{index}]", "no envelope")
+    this_hash = leaf_hash(commit(ENTRY_TAG, salt, envelope))
+    identity, header = _opened(envelope)
+    if header is None:
+        return _unreadable(index, leaf, this_hash, identity)
+    if not body_salt:
+        raise Refused(Reason.LEAF_WITHHELD, f"{origin}[{index}].body", "no body")
+    body = leaf.body
+    if commit(BODY_TAG, body_salt, body) != header.body_commitment:
+        raise Refused(Reason.COMMITMENT_MISMATCH, f"{origin}[{index}].body", "another body than the header commits to")
+    kind, site, audience = header.kind, header.site, header.audience
+    period = header.period if header.HasField("period") else None
+    return StoredLeaf(index, kind, period, audience, this_hash, salt, identity, site, None, body_salt, envelope, body)
+
+
+def _opened(data: bytes) -> tuple[bytes, header_pb2.Header | None]:
+    """Identity, and the header as far as what is stored can be told from it; none where a verifier would have none."""
+    identity = NO_PREVIOUS
+    try:
+        envelope = envelope_pb2.Envelope.FromString(data)
+        payload = envelope.payload
+        identity = sha256(pae(envelope.payload_type, payload)).digest()
+        header = header_pb2.Header.FromString(payload)
+    except DecodeError:
+        return identity, None
+    rule = KINDS.get(header.kind)
+    # Under another audience than its kind's, a body would be served to whom it is not meant for.
+    if rule is None or header.audience != rule.audience or header.period > MAX_UINT:
+        return identity, None
+    return identity, header
+
+
+def _unreadable(index: int, leaf: envelope_pb2.Leaf, this_hash: bytes, identity: bytes) -> StoredLeaf:
+    """The row of a leaf without a readable header: held and proven, its body sealed."""
+    return StoredLeaf(
+        sequence=index,
+        kind=0,
+        period=None,
+        audience=header_pb2.AUDIENCE_SEALED,
+        leaf_hash=this_hash,
+        leaf_salt=leaf.leaf_salt,
+        identity=identity,
+        site=b"",
+        refusal=None,
+        body_salt=leaf.body_salt or None,
+        envelope=leaf.envelope,
+        body=leaf.body if leaf.body_salt else None,
+    )

@@ -2,23 +2,22 @@
 
     checked       the entry and its leaf hash, from which the caller rebuilds the tree under the signed head; that each
                   body is the one that its header commits to; kind, period and audience, which decide who is served
-    not checked   statement signatures and keys, authorship, sequence and chain, sites, the form of bodies
+    not checked   statement signatures and keys, authorship, sequence and chain, sites, the form of bodies; statements
+                  are not named either: their identity stays empty
 
 So nothing that a mirror holds counts: its store can never become a verifier's (STORE_IS_MIRROR).
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
 
 from daemon.leaf import StoredLeaf
 from protocol.commitment import BODY_TAG, ENTRY_TAG, commit
-from protocol.envelope import pae
 from protocol.errors import Reason, Refused
-from protocol.leaf import NO_PREVIOUS, Cursor
+from protocol.leaf import Cursor
 from protocol.merkle import leaf_hash
 from protocol.statements import KINDS
 from protocol.wire import MAX_UINT
@@ -26,6 +25,8 @@ from standstill.v1 import envelope_pb2, header_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_UNNAMED: Final = b""
 
 
 def read_mirrored(cursor: Cursor, leaves: Iterable[envelope_pb2.Leaf]) -> tuple[list[StoredLeaf], Cursor]:
@@ -45,37 +46,33 @@ def _row(origin: str, index: int, leaf: envelope_pb2.Leaf) -> StoredLeaf:
     if not envelope:
         raise Refused(Reason.LEAF_WITHHELD, f"{origin}[{index}]", "no envelope")
     this_hash = leaf_hash(commit(ENTRY_TAG, salt, envelope))
-    identity, header = _opened(envelope)
+    header = _header(envelope)
     if header is None:
-        return _unreadable(index, leaf, this_hash, identity)
+        return _unreadable(index, leaf, this_hash)
     if not body_salt:
         raise Refused(Reason.LEAF_WITHHELD, f"{origin}[{index}].body", "no body")
     body = leaf.body
     if commit(BODY_TAG, body_salt, body) != header.body_commitment:
         raise Refused(Reason.COMMITMENT_MISMATCH, f"{origin}[{index}].body", "another body than the header commits to")
-    kind, site, audience = header.kind, header.site, header.audience
     period = header.period if header.HasField("period") else None
-    return StoredLeaf(index, kind, period, audience, this_hash, salt, identity, site, None, body_salt, envelope, body)
+    place = (index, header.kind, period, header.audience, this_hash)
+    return StoredLeaf(*place, salt, _UNNAMED, header.site, None, body_salt, envelope, body)
 
 
-def _opened(data: bytes) -> tuple[bytes, header_pb2.Header | None]:
-    """Identity, and the header as far as what is stored can be told from it; none where a verifier would have none."""
-    identity = NO_PREVIOUS
+def _header(envelope: bytes) -> header_pb2.Header | None:
+    """The header, as far as what is stored can be told from it; None where a verifier would store none either."""
     try:
-        envelope = envelope_pb2.Envelope.FromString(data)
-        payload = envelope.payload
-        identity = sha256(pae(envelope.payload_type, payload)).digest()
-        header = header_pb2.Header.FromString(payload)
+        header = header_pb2.Header.FromString(envelope_pb2.Envelope.FromString(envelope).payload)
     except DecodeError:
-        return identity, None
+        return None
     rule = KINDS.get(header.kind)
     # Under another audience than its kind's, a body would be served to whom it is not meant for.
     if rule is None or header.audience != rule.audience or header.period > MAX_UINT:
-        return identity, None
-    return identity, header
+        return None
+    return header
 
 
-def _unreadable(index: int, leaf: envelope_pb2.Leaf, this_hash: bytes, identity: bytes) -> StoredLeaf:
+def _unreadable(index: int, leaf: envelope_pb2.Leaf, this_hash: bytes) -> StoredLeaf:
     """The row of a leaf without a readable header: held and proven, its body sealed."""
     return StoredLeaf(
         sequence=index,
@@ -84,7 +81,7 @@ def _unreadable(index: int, leaf: envelope_pb2.Leaf, this_hash: bytes, identity:
         audience=header_pb2.AUDIENCE_SEALED,
         leaf_hash=this_hash,
         leaf_salt=leaf.leaf_salt,
-        identity=identity,
+        identity=_UNNAMED,
         site=b"",
         refusal=None,
         body_salt=leaf.body_salt or None,

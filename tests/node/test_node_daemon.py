@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -277,9 +279,12 @@ class Starting:
 
 
 @pytest.fixture
-def starting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Starting:
+def starting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Starting]:
     monkeypatch.setattr("node.daemon.run_until_signalled", lambda _, ready: ready())
-    return Starting(capsys)
+    yield Starting(capsys)
+    # A daemon sets up the journal of its process, which here goes on after it.
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 def edit(cluster: Cluster, old: str, new: str) -> None:

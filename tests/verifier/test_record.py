@@ -231,7 +231,7 @@ def test_who_has_only_the_headers_computes_the_same_states(cluster: Cluster, rea
 
     assert refold(cluster, daemon, reader) == daemon._registrar.state
     assert daemon._registrar.state.levels[PAUSE].episode == 1
-    assert verdicts(daemon, 3) == ["honored", "honored", "inconclusive"]
+    assert verdicts(daemon, 3) == ["honored", "honored", "discrepant"]
     assert daemon._registrar.state.conduct["gamma"].silent == 0
 
 

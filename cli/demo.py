@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,13 +38,18 @@ def command(*, trace_file: Path | None, seed: int, out: Path, as_json: bool, **r
     if every claim held.
     """
     from demo.cluster import DemoFailed
-    from demo.play import perform
+    from demo.play import NotADemo, perform
     from demo.view import View
 
+    # Whoever ends us ends the parties too: their processes and directories go on the way out.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     trace = None if trace_file is None else _read(trace_file, **records)
     try:
         # What the auditor is shown belongs to the answer, unless the answer is for a script.
         outcome = perform(View(), out, trace, seed, answers=sys.stderr if as_json else sys.stdout)
+    except NotADemo as error:
+        raise click.BadParameter(str(error), param_hint="--out") from None
     except DemoFailed as failed:
         hint(f"demo failed: {failed}")
         return Exit.FAULT
@@ -79,6 +85,10 @@ def _read(path: Path, *, mapping: Path | None, chip_class: str | None, chips: in
             f"  {len(trace.rejected)} rows rejected, listed in {listed}; the first: {trace.rejected[0].text(path.name)}"
         )
     return trace
+
+
+def _end(number: int, frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def _program() -> str:

@@ -14,8 +14,8 @@ from daemon.clock import open_clock
 from daemon.enrolment import Enrolled, Newcomer, enrol, found, write_config
 from daemon.files import write_whole
 from daemon.tls import CERTIFICATE_FILE, load_certificate, make_certificate, read_certificate
-from demo.figures import PUE_HIGH_MILLI, PUE_LOW_MILLI, Played, lab_table, meter_table
-from demo.scenario import LABS, METER, PARTIES, START, SUPPLIER, VERIFIER, Timeline, draft
+from demo.figures import PUE_HIGH_MILLI, PUE_LOW_MILLI, Played, lab_table, meter_table, most_in
+from demo.scenario import DAY, LABS, METER, PARTIES, START, SUPPLIER, VERIFIER, Timeline, draft
 from node.config import FILE as NODE_FILE
 from node.config import MeterSettings, NodeSettings, SiteSettings
 from node.config import PeerSettings as NodePeer
@@ -94,7 +94,7 @@ class Cluster:
         return enrol(newcomer, self._directory(name))
 
     def _compile(self, timeline: Timeline) -> Agreement:
-        terms = draft(timeline)
+        terms = draft(timeline, max(most_in(played, "eval", DAY) for played in self._players.values()))
         terms.parties.extend(enrolled.party for enrolled in self._enrolled.values())
         return read_agreement(encode(terms))
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from demo.scenario import PERIOD, START, STOPPED, Timeline, Watts, group_of
-from protocol.errors import Reason, Refused
+from demo.scenario import PERIOD, START, STOPPED, Timeline, Watts, group_of, limits
+from protocol.errors import Reason, Refused, require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +60,7 @@ class Lab:
         hours: as recorded, before any pause; played again from the start when they end.
         power: by group of labels.
         source: where the figures come from.
+        notes: what had to be assumed of them.
     """
 
     name: str
@@ -69,41 +70,72 @@ class Lab:
     hours: Sequence[Hour]
     power: Mapping[str, Watts]
     source: str
+    notes: Sequence[str] = ()
 
 
 def lab_from_trace(name: str, trace: Trace, power: Mapping[str, Mapping[str, Watts]]) -> Lab:
     """A lab that runs what a trace recorded: its largest site, and the class of most of its chips.
 
     The demo has one delivery of chips a lab. Where a trace has fewer chips in some hours, the missing ones are taken as
-    switched off.
+    switched off. Energy that the agreement's power bounds do not allow is replaced by what the class draws on average:
+    the demo is not about the calibration of a user's meters.
 
     Raises:
-        Refused: TRACE_OPTION where the records hold more chip-seconds than the stated chips have.
+        Refused: TRACE_OPTION where the records hold more chip-seconds than the stated chips have, or no chips at all.
     """
     for over in trace.over_inventory:
         detail = f"{over.held} chip-seconds of {over.chip_class} in an hour that has {over.limit}; state more chips"
         raise Refused(Reason.TRACE_OPTION, "chips", detail)
     largest = max(trace.figures, key=lambda item: sum(item.chips.values()))
     figures = [item for item in trace.figures if item.site == largest.site]
+    require(any(largest.chips.values()), Reason.TRACE_OPTION, "chips", f"{trace.source} has no chips in any hour")
     chip_class = max(largest.chips, key=lambda kind: largest.chips[kind])
     table = power[chip_class]
     chips = max(item.chips.get(chip_class, 0) for item in figures)
-    hours = [_hour(item, chip_class, chips, table) for item in figures]
-    return Lab(name, largest.site, chip_class, chips, hours, table, trace.source)
+    recorded = [_hour(item, chip_class, chips) for item in figures]
+    hours = [_with_energy(hour, table) for hour in recorded]
+    return Lab(name, largest.site, chip_class, chips, hours, table, trace.source, _notes(recorded, hours))
 
 
-def _hour(figures: PeriodFigures, chip_class: str, chips: int, table: Mapping[str, Watts]) -> Hour:
+def _hour(figures: PeriodFigures, chip_class: str, chips: int) -> Hour:
+    """An hour as recorded; no watt-hours where they were not measured of these chips alone."""
     held = {label: seconds for (kind, label), seconds in figures.chip_seconds.items() if kind == chip_class}
     missing = chips * PERIOD - sum(held.values())
     if missing:
         held["off"] = held.get("off", 0) + missing
-    measured = figures.watt_hours if len(figures.chips) == 1 else None
-    return Hour(chips, held, model(held, table) if measured is None else measured)
+    alone = figures.chips.keys() == {chip_class}
+    return Hour(chips, held, (figures.watt_hours or 0) if alone else 0)
+
+
+def _with_energy(hour: Hour, table: Mapping[str, Watts]) -> Hour:
+    """The hour with its own energy, if the agreement's power bounds allow it; else with that of the model."""
+    least, most = energy_range(hour.held, table)
+    fits = hour.watt_hours > 0 and least <= hour.watt_hours <= most
+    return hour if fits else replace(hour, watt_hours=min(max(model(hour.held, table), least), most))
+
+
+def _notes(recorded: Sequence[Hour], hours: Sequence[Hour]) -> list[str]:
+    """What was assumed of the energy, for people."""
+    unknown = sum(not was.watt_hours for was in recorded)
+    beyond = sum(was.watt_hours not in (0, now.watt_hours) for was, now in zip(recorded, hours, strict=True))
+    causes = {"no watt-hours": unknown, "watt-hours that the agreement's power bounds do not allow": beyond}
+    return [
+        f"{count} of {len(hours)} hours have {what}: the mean power of each label is taken"
+        for what, count in causes.items()
+        if count
+    ]
 
 
 def model(held: Mapping[str, int], table: Mapping[str, Watts]) -> int:
     """Watt-hours at each label's mean power."""
     return sum(seconds * table[group_of(label)].mean for label, seconds in held.items()) // WATT_SECONDS
+
+
+def energy_range(held: Mapping[str, int], table: Mapping[str, Watts]) -> tuple[int, int]:
+    """Least and greatest watt-hours that the agreement's power bounds allow, rounded inwards."""
+    least = sum(seconds * limits(label, table)[0] for label, seconds in held.items())
+    most = sum(seconds * limits(label, table)[1] for label, seconds in held.items())
+    return -(-least // WATT_SECONDS), most // WATT_SECONDS
 
 
 def wound_down(hour: Hour, keep_milli: int, table: Mapping[str, Watts]) -> Hour:
@@ -117,9 +149,8 @@ def wound_down(hour: Hour, keep_milli: int, table: Mapping[str, Watts]) -> Hour:
     held = {label: seconds for label, seconds in held.items() if seconds}
     # The hour keeps its own deviation from mean power, within what its labels can draw.
     scaled = model(held, table) * hour.watt_hours // max(model(hour.held, table), 1)
-    low = sum(s * table[group_of(label)].low for label, s in held.items()) // WATT_SECONDS + 1
-    high = sum(s * table[group_of(label)].high for label, s in held.items()) // WATT_SECONDS
-    return Hour(hour.chips, held, min(max(scaled, low), high))
+    least, most = energy_range(held, table)
+    return Hour(hour.chips, held, min(max(scaled, least), most))
 
 
 def truth(lab: Lab, period: int, timeline: Timeline) -> Hour:
@@ -179,6 +210,12 @@ def play(lab: Lab, timeline: Timeline, *, cheats: bool) -> Played:
     return Played(lab, done, said)
 
 
+def most_in(played: Played, label: str, periods: int) -> int:
+    """Most chip-seconds of a label in as many periods in a row."""
+    held = [hour.held.get(label, 0) for hour in played.done]
+    return max(sum(held[max(end - periods, 0) : end]) for end in range(1, len(held) + 1))
+
+
 def lab_table(played: Played) -> str:
     """The hourly table that the lab's node collects from."""
     out = io.StringIO()
@@ -200,7 +237,10 @@ def meter_table(played: Played, seed: int) -> str:
     lines = ["period,watt_hours"]
     for period, hour in enumerate(played.done):
         error = min(max(errors.gauss(0, METER_NOISE), -3 * METER_NOISE), 3 * METER_NOISE)
-        lines.append(f"{period},{round(hour.watt_hours * PUE_MILLI / 1_000 * (1 + error))}")
+        shown = round(hour.watt_hours * PUE_MILLI / 1_000 * (1 + error))
+        # Of very few watt-hours, rounding alone could leave the interval.
+        least, most = (hour.watt_hours * pue // 1_000 for pue in (PUE_LOW_MILLI, PUE_HIGH_MILLI))
+        lines.append(f"{period},{min(max(shown, least), most)}")
     return "\n".join(lines) + "\n"
 
 

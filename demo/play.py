@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TABLES: Final = {"alpha": "kalos.csv", "beta": "earth.csv", "gamma": "smc.csv"}
 """Shipped figures of real clusters, by the fictitious lab that they play."""
 
+_OURS: Final = ("trust", "agreement", "*.jsonl", "*.bundle", "*.spoiled")
+"""What a demo leaves in its directory."""
+
 YOURS: Final = "alpha"
 """The lab that a user's own trace plays."""
 
@@ -56,10 +59,14 @@ def perform(view: View, out: Path, trace: Trace | None, seed: int, *, answers: T
 
     Raises:
         DemoFailed: something did not come up or did not happen in time; journals are in `out` then as well.
+        NotADemo: `out` holds something else; it was left alone.
     """
     timeline = Timeline()
     players = {name: play(lab, timeline, cheats=name == CHEAT) for name, lab in labs(trace).items()}
     _clear(out)
+    for name, played in players.items():
+        for note in played.lab.notes:
+            view.quote(f"{name}: {note}")
     with tempfile.TemporaryDirectory(prefix="standstill-") as home:
         cluster = Cluster(Path(home), timeline, players, seed)
         stage = Stage(cluster, timeline, players, view)
@@ -92,13 +99,21 @@ def labs(trace: Trace | None) -> dict[str, Lab]:
     return {name: lab_from_trace(name, traces[name], table) for name in LABS}
 
 
+class NotADemo(Exception):
+    """A directory holds something that no demo left there."""
+
+
 def _clear(out: Path) -> None:
     """Make room for this demo's results; a directory that is not a demo's is left alone."""
-    if out.exists() and any(out.iterdir()):
-        if not (out / "trust").exists():
-            raise FileExistsError(17, "not empty, and not from an earlier demo; name another with --out", str(out))
-        shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
+    left = sorted(out.iterdir())
+    # An auditor has bundles and a file `trust` as well, and maybe a key beside them, but no daemons' journals.
+    others = [path.name for path in left if not any(path.match(ours) for ours in _OURS)]
+    if others or (left and not any(out.glob("*.jsonl"))):
+        found = ", ".join(others[:3]) or "no journals"
+        raise NotADemo(f"{out} is not empty and not from an earlier demo ({found}); name another directory with --out")
+    for path in left:
+        path.unlink()
 
 
 def _bundles(stage: Stage, out: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from standstill.v1 import condition_pb2, pledge_pb2
 from standstill.v1 import quantity_pb2 as q
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 TRACES: Final = Path(__file__).parent / "traces"
 START: Final = 1_798_934_400
@@ -120,6 +120,13 @@ def group_of(label: str) -> str:
     return next((name for name, labels in _GROUPS.items() if value in labels), "train")
 
 
+def limits(label: str, table: Mapping[str, Watts]) -> tuple[int, int]:
+    """Least and greatest power that the agreement gives a label, watts of one accelerator."""
+    watts = table[group_of(label)]
+    anything = q.Label.Value(f"LABEL_{label.upper()}") in _ANYTHING
+    return table["off"].low if anything else watts.low, watts.high
+
+
 def chip_classes() -> list[pb.ChipClass]:
     """The agreement's chip table, from the shipped tables of peaks and power."""
     found = []
@@ -148,8 +155,13 @@ def _power_bounds(chip_class: str) -> Iterable[pb.PowerBound]:
     yield pb.PowerBound(labels=_ANYTHING, low_milliwatt=low * 1_000, high_milliwatt=high * 1_000)
 
 
-def draft(timeline: Timeline) -> pb.Agreement:
-    """The agreement without its parties, which describe themselves. Fictitious; for discussion, not advice."""
+def draft(timeline: Timeline, most_eval: int = 0) -> pb.Agreement:
+    """The agreement without its parties, which describe themselves. Fictitious; for discussion, not advice.
+
+    Args:
+        timeline: lengths of the phases.
+        most_eval: chip-seconds that a lab uses in a day for measuring models, where that is more than usual.
+    """
     return pb.Agreement(
         version=1,
         name="demo-pause",
@@ -167,7 +179,7 @@ def draft(timeline: Timeline) -> pb.Agreement:
             pb.Rule(name="call_pause", yes=2, voters=LABS, ballot_life_periods=3 * DAY),
             pb.Rule(name="lift_pause", yes=3, voters=LABS, ballot_life_periods=10 * DAY),
         ],
-        levels=[_pause(timeline)],
+        levels=[_pause(timeline, most_eval)],
         freshness=pb.Freshness(
             publish_within_seconds=900, late_periods=2, stale_periods=6, presumed_non_compliant_periods=DAY
         ),
@@ -197,8 +209,9 @@ def _verification() -> pb.Verification:
     )
 
 
-def _pause(timeline: Timeline) -> pb.Level:
+def _pause(timeline: Timeline, most_eval: int) -> pb.Level:
     condition = condition_pb2.Condition
+    usual = 2_416 * 86_400 // 10
     resume = condition.Several(
         of=[
             condition(honored=condition.Honored(level=LEVEL, periods=30 * DAY)),
@@ -218,7 +231,7 @@ def _pause(timeline: Timeline) -> pb.Level:
         entry=condition(keeps=condition.Keeps(level=LEVEL, k=2, of=LABS)),
         allowed=_ALLOWED,
         # A tenth of a fleet's day for measuring models: the exemption has its own ceiling.
-        caps=[pb.Cap(name="eval", labels=[q.LABEL_EVAL], chip_seconds=2_416 * 86_400 // 10, window_periods=DAY)],
+        caps=[pb.Cap(name="eval", labels=[q.LABEL_EVAL], chip_seconds=max(usual, most_eval), window_periods=DAY)],
         wind_down_periods=timeline.wind_down,
         ramp_periods=21 * DAY,
         mandate_periods=360 * DAY,

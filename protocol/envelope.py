@@ -103,15 +103,25 @@ def parse_envelope(data: bytes) -> Envelope:
     Raises:
         Refused: what :func:`protocol.wire.parse` refuses; PAYLOAD_TYPE_EMPTY, ENVELOPE_UNSIGNED, ENVELOPE_SIGNATURES.
     """
+    return from_message(parse_message(data))
+
+
+def from_message(message: envelope_pb2.Envelope) -> Envelope:
+    """The envelope in a message that :func:`parse_message` has read."""
+    signatures = [Signature(entry.keyid, entry.sig) for entry in message.signatures]
+    return Envelope(message.payload, message.payload_type, tuple(signatures))
+
+
+def parse_message(data: bytes) -> envelope_pb2.Envelope:
+    """As :func:`parse_envelope`, the message itself: for readers of very many."""
     message = wire.parse(envelope_pb2.Envelope, data, "envelope", MAX_ENVELOPE_BYTES)
-    payload_type, signatures = message.payload_type, message.signatures
-    count = len(signatures)
-    if not payload_type:
+    if not message.payload_type:
         raise Refused(Reason.PAYLOAD_TYPE_EMPTY, "payload_type", "expected a media type, found nothing")
+    count = len(message.signatures)
     if not 0 < count <= MAX_ENVELOPE_SIGNATURES:
         reason = Reason.ENVELOPE_SIGNATURES if count else Reason.ENVELOPE_UNSIGNED
         raise Refused(reason, "signatures", f"expected 1 to {MAX_ENVELOPE_SIGNATURES}, found {count}")
-    return Envelope(message.payload, payload_type, tuple([Signature(entry.keyid, entry.sig) for entry in signatures]))
+    return message
 
 
 def signers(envelope: Envelope, keys: Iterable[bytes]) -> frozenset[bytes]:

@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.commitment import BODY_TAG, ENTRY_TAG, commit
-from protocol.envelope import Envelope, key_id, parse_envelope, signers
+from protocol.envelope import from_message, key_id, pae, parse_message, signers
 from protocol.errors import Reason, Refused, require
 from protocol.keys import signature_holds
 from protocol.merkle import leaf_hash
@@ -146,32 +146,26 @@ def verify_in_turn(claims: Sequence[Claim]) -> list[bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """Leaves that are read up to their signatures.
+class Unchecked:
+    """Signatures of leaves that were read, still to be checked.
 
     Attributes:
-        leaves: as they are if every signature holds.
-        claims: the signatures to check.
-        cursor: after the leaves. It rests on no claim: keys change by KeySets, whose root signatures are checked.
-        places: for each claim, the index in `leaves` and the keys in force there.
+        claims: the signatures.
+        places: for each claim, the number of its leaf among those read, and the keys in force there.
     """
 
-    leaves: list[ReadLeaf]
     claims: list[Claim]
-    cursor: Cursor
     places: list[tuple[int, tuple[bytes, ...]]]
 
-    def settle(self, holds: Sequence[bool]) -> list[ReadLeaf]:
-        """The leaves, once it is known which claims hold."""
-        leaves = list(self.leaves)
+    def refused(self, holds: Sequence[bool]) -> dict[int, Refused]:
+        """The refusals of leaves whose signature does not hold, by number of the leaf, given which claims hold."""
+        found = {}
         for (place, ring), claim, held in zip(self.places, self.claims, holds, strict=True):
             # The key id only chose which key to try first; which key verifies is what counts.
             if not held and not any(signature_holds(key, claim.message, claim.signature) for key in ring):
-                refusal = Refused(
-                    Reason.SIGNATURE_INVALID, "signatures", "not by the author's key in force at this leaf"
-                )
-                leaves[place] = replace(leaves[place], body=None, refusal=refusal)
-        return leaves
+                what = "not by the author's key in force at this leaf"
+                found[place] = Refused(Reason.SIGNATURE_INVALID, "signatures", what)
+        return found
 
 
 def read_leaves(
@@ -198,29 +192,33 @@ def read_leaves(
     Raises:
         Refused: LEAF_WITHHELD, SALT_LENGTH or COMMITMENT_MISMATCH, when what was served is not what the log holds.
     """
-    opened = open_leaves(agreement, cursor, leaves, bodies=bodies)
-    return opened.settle(verify(opened.claims)), opened.cursor
+    found, unchecked, cursor = open_leaves(agreement, cursor, leaves, bodies=bodies)
+    for place, refusal in unchecked.refused(verify(unchecked.claims)).items():
+        found[place] = replace(found[place], body=None, refusal=refusal)
+    return found, cursor
 
 
 def open_leaves(
     agreement: Agreement, cursor: Cursor, leaves: Iterable[envelope_pb2.Leaf], *, bodies: Bodies = Bodies.READ
-) -> Opened:
-    """As :func:`read_leaves`, with the signatures still to be checked: while others check them, the next can be read.
+) -> tuple[list[ReadLeaf], Unchecked, Cursor]:
+    """As :func:`read_leaves`, with the signatures still to be checked: while some check them, others read on.
+
+    Reading on needs no signature of these leaves: keys change by KeySets, whose root signatures are checked here.
 
     Raises:
         Refused: as :func:`read_leaves`.
     """
-    opened = Opened([], [], cursor, [])
-    found, claims, places = opened.leaves, opened.claims, opened.places
+    found: list[ReadLeaf] = []
+    unchecked = Unchecked([], [])
     for leaf in leaves:
         read, claim = _read(agreement, cursor, leaf, bodies)
         if claim is not None:
-            places.append((len(found), cursor.keys.statement))
-            claims.append(claim)
+            unchecked.places.append((len(found), cursor.keys.statement))
+            unchecked.claims.append(claim)
         found.append(read)
         keys = cursor.keys.after(read.body) if isinstance(read.body, membership_pb2.KeySet) else cursor.keys
         cursor = Cursor(cursor.origin, cursor.author, cursor.in_record, cursor.index + 1, read.leaf_hash, keys)
-    return replace(opened, cursor=cursor)
+    return found, unchecked, cursor
 
 
 def read_body(agreement: Agreement, header: header_pb2.Header, data: bytes) -> Message:
@@ -238,13 +236,14 @@ def read_body(agreement: Agreement, header: header_pb2.Header, data: bytes) -> M
 def _read(
     agreement: Agreement, cursor: Cursor, leaf: envelope_pb2.Leaf, bodies: Bodies
 ) -> tuple[ReadLeaf, Claim | None]:
-    if not leaf.envelope:
+    data = leaf.envelope
+    if not data:
         raise Refused(Reason.LEAF_WITHHELD, f"{cursor.origin}[{cursor.index}]", "no envelope")
-    this_hash = leaf_hash(commit(ENTRY_TAG, leaf.leaf_salt, leaf.envelope))
+    this_hash = leaf_hash(commit(ENTRY_TAG, leaf.leaf_salt, data))
     identity, header, body, claim = NO_PREVIOUS, None, None, None
     try:
-        envelope = parse_envelope(leaf.envelope)
-        signed = envelope.pae()
+        envelope = parse_message(data)
+        signed = pae(envelope.payload_type, envelope.payload)
         identity = sha256(signed).digest()
         header = _header(agreement, cursor, envelope)
         claim = _claim(agreement, cursor, envelope, signed, KINDS[header.kind])
@@ -260,7 +259,7 @@ _STOPS: Final = frozenset({Reason.LEAF_WITHHELD, Reason.COMMITMENT_MISMATCH, Rea
 """Refusals of what was served, which another server may serve rightly; all others are of what was said."""
 
 
-def _header(agreement: Agreement, cursor: Cursor, envelope: Envelope) -> header_pb2.Header:
+def _header(agreement: Agreement, cursor: Cursor, envelope: envelope_pb2.Envelope) -> header_pb2.Header:
     """Rules of the header, in the order of its fields (spec: statements, section 2).
 
     Written with `if` rather than `require`: this runs for every statement of every log, and building the sentence of
@@ -330,11 +329,13 @@ def _summary(agreement: Agreement, header: header_pb2.Header) -> None:
         summary(header, agreement)
 
 
-def _claim(agreement: Agreement, cursor: Cursor, envelope: Envelope, signed: bytes, rule: KindRule) -> Claim | None:
+def _claim(
+    agreement: Agreement, cursor: Cursor, envelope: envelope_pb2.Envelope, signed: bytes, rule: KindRule
+) -> Claim | None:
     """The signature to check; root signatures are few and checked at once."""
     if rule.by_root:
         party = agreement.parties[cursor.author]
-        count = len(signers(envelope, party.root_keys))
+        count = len(signers(from_message(envelope), party.root_keys))
         enough = count >= party.root_threshold
         require(enough, Reason.THRESHOLD_NOT_MET, "signatures", f"{count} of {party.root_threshold} root keys")
         return None
@@ -346,8 +347,8 @@ def _claim(agreement: Agreement, cursor: Cursor, envelope: Envelope, signed: byt
     entry = envelope.signatures[0]
     chosen = keys[0]
     if len(keys) > 1:
-        chosen = next((key for key in keys if key_id(key) == entry.key_id), chosen)
-    return Claim(chosen, signed, entry.signature)
+        chosen = next((key for key in keys if key_id(key) == entry.keyid), chosen)
+    return Claim(chosen, signed, entry.sig)
 
 
 def _body(

@@ -19,7 +19,7 @@ import grpc
 
 from daemon.author import store_leaf
 from daemon.journal import journal
-from daemon.leaf import EMPTY
+from daemon.leaf import EMPTY, storable
 from daemon.rpc_errors import refused_by
 from protocol.checkpoint import Checkpoint, checkpoint_of, open_checkpoint
 from protocol.cosignature import cosign
@@ -222,10 +222,16 @@ class Follower:
 
     def _read_signed(self, cursor: Cursor, leaves: Sequence[envelope_pb2.Leaf], checking: Executor) -> _Read:
         """Read leaves as a verifier: every rule now, every signature in the background."""
-        opened = open_leaves(self._agreement, cursor, leaves, bodies=Bodies.HELD)
-        holds = checking.submit(self._handling.verify, opened.claims)
-        hashes = [leaf.leaf_hash for leaf in opened.leaves]
-        return hashes, opened.cursor, lambda: list(map(store_leaf, leaves, opened.settle(holds.result())))
+        reads, unchecked, cursor = open_leaves(self._agreement, cursor, leaves, bodies=Bodies.HELD)
+        holds = checking.submit(self._handling.verify, unchecked.claims)
+        rows = list(map(store_leaf, leaves, reads))
+
+        def checked() -> list[StoredLeaf]:
+            for place, refusal in unchecked.refused(holds.result()).items():
+                rows[place] = rows[place]._replace(refusal=storable(refusal))
+            return rows
+
+        return [row.leaf_hash for row in rows], cursor, checked
 
     def _read_mirrored(self, cursor: Cursor, leaves: Sequence[envelope_pb2.Leaf], checking: Executor) -> _Read:
         """Read leaves as a mirror: tree and commitments only."""

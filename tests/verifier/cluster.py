@@ -7,6 +7,7 @@ Cluster    all of them with a clock that tests set, and the verifier's directory
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -326,3 +327,12 @@ def verdicts(daemon: Daemon, period: int, labs: Sequence[str] = LABS) -> list[st
     """Verdicts on labs, in their order."""
     found = [verdict(daemon, lab, period) for lab in labs]
     return [None if one is None else one[0] for one in found]
+
+
+def until(happens: Callable[[], bool]) -> None:
+    """Wait for something that other threads bring about; a minute means never."""
+    for _ in range(6_000):
+        if happens():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it did not happen")

@@ -17,7 +17,7 @@ from standstill.v1 import audit_service_pb2 as audit
 from standstill.v1 import audit_service_pb2_grpc, condition_pb2, header_pb2
 from tests import builders
 from tests.builders import LABS, PERIOD, START
-from tests.verifier.cluster import VERA, Cluster, look
+from tests.verifier.cluster import VERA, Cluster, look, until
 from tests.verifier.test_assess import begun
 from verifier import changes
 from verifier.changes import MAX_WATCHERS, Changes
@@ -200,8 +200,7 @@ def watchers(daemon: Daemon) -> int:
 
 
 def wait_for(number: int, daemon: Daemon) -> None:
-    while watchers(daemon) != number:
-        assert not threading.Event().wait(0.01)
+    until(lambda: watchers(daemon) == number)
 
 
 def test_watch_tells_closings_verdicts_and_levels_as_they_happen(cluster: Cluster) -> None:

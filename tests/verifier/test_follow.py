@@ -22,7 +22,7 @@ from protocol.wire import encode
 from standstill.v1 import envelope_pb2, header_pb2, log_service_pb2, record_pb2
 from tests import builders
 from tests.builders import LABS, START, change, seed
-from tests.verifier.cluster import VERA, Cluster, look, verdicts
+from tests.verifier.cluster import VERA, Cluster, look, until, verdicts
 from verifier.daemon import Daemon
 from verifier.follower import Follower
 
@@ -330,8 +330,7 @@ def test_a_dead_log_does_not_hold_up_the_others(cluster: Cluster) -> None:
     assert found == dict.fromkeys(cluster.nodes.keys() - {"alpha"}, "ok")
     cluster.nodes["alpha"].serve(cluster.vera.certificate)
     # The connection is tried again after a moment, not at every call.
-    while follower_of(daemon, "alpha").look().state != "ok":
-        assert not threading.Event().wait(0.05)
+    until(lambda: follower_of(daemon, "alpha").look().state == "ok")
 
 
 def test_a_slow_log_does_not_hold_up_the_others(cluster: Cluster) -> None:
@@ -346,8 +345,7 @@ def test_a_slow_log_does_not_hold_up_the_others(cluster: Cluster) -> None:
     threads = [threading.Thread(target=follower.run, args=(1, stop)) for follower in daemon.followers]
     for thread in threads:
         thread.start()
-    while sum(follower.status.state == "ok" for follower in daemon.followers) < len(threads) - 1:
-        assert not stop.wait(0.01)
+    until(lambda: sum(follower.status.state == "ok" for follower in daemon.followers) == len(threads) - 1)
     assert follower_of(daemon, "alpha").status.state == "not reached yet"
     release.set()
     stop.set()

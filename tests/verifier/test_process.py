@@ -22,7 +22,7 @@ from protocol.keys import public_key
 from protocol.note import verifier_key
 from standstill.v1 import log_service_pb2
 from tests.builders import seed
-from tests.verifier.cluster import VERA, Cluster
+from tests.verifier.cluster import VERA, Cluster, until
 from tests.verifier.test_assess import assessments, require_counts
 from tests.verifier.test_record import closings
 
@@ -38,9 +38,8 @@ def running(cluster: Cluster, root: Path) -> Iterator[subprocess.Popen[str]]:
         (cluster.base / "journal").open("a") as journal,
         subprocess.Popen(command, cwd=root, stderr=journal, text=True) as process,
     ):
-        while not (cluster.home / "address").exists():
-            assert process.poll() is None, (cluster.base / "journal").read_text()[-3_000:]
-            threading.Event().wait(0.02)
+        until(lambda: (cluster.home / "address").exists() or process.poll() is not None)
+        assert process.poll() is None, (cluster.base / "journal").read_text()[-3_000:]
         cluster.address = (cluster.home / "address").read_text().strip()
         yield process
         process.kill()

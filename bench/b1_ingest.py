@@ -144,15 +144,14 @@ def _catch_up(run: Run, log: Log, number: int, *, mirror: bool) -> Pass:
     with running("verifier", home) as verifier, running("node", parties.directory(LAB)):
         cpu, wall = _follow(parties, verifier, log.size)
     after = verify_rate(log.signed)
-    return Pass(
-        log.size, cpu, wall, before.count + after.count, before.cpu + after.cpu, before.wall + after.wall
-    )
+    return Pass(log.size, cpu, wall, before.done + after.done, before.cpu + after.cpu, before.wall + after.wall)
 
 
 def _follow(parties: Parties, verifier: Process, size: int) -> tuple[float, float]:
     """CPU seconds of the verifier, and seconds, from the moment of its look to the last leaf."""
     # Its first look came before the node was there. gRPC waits a little before it connects again.
     time.sleep(1.0)
+    cpu = wall = 0.0
     for attempt in range(1, _TRIES):
         cpu, wall = cpu_seconds(verifier.pid), time.perf_counter()
         parties.tell(BEFORE + 2 * attempt)

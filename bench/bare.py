@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Rate(NamedTuple):
     """Work and what it took: seconds of CPU of this process, and of the wall clock."""
 
-    count: int
+    done: int
     cpu: float
     wall: float
 

@@ -51,7 +51,7 @@ def command(*, trace_file: Path | None, seed: int, out: Path, as_json: bool, **r
     except NotADemo as error:
         raise click.BadParameter(str(error), param_hint="--out") from None
     except DemoFailed as failed:
-        hint(f"demo failed: {failed}")
+        hint(f"demo failed: {failed}. The journals of all parties are in {out}.")
         return Exit.FAULT
     held = sum(claim.held for claim in outcome.claims)
     code = Exit.DONE if held == len(outcome.claims) else Exit.NOT_CONFIRMED

@@ -5,12 +5,12 @@ Nothing is served beyond the newest signed checkpoint, even where the store alre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import grpc
 
 from daemon.leaf import StoredLeaf
-from daemon.log_store import LogStore
+from daemon.log_store import LogStore, Opening
 from protocol.audience import Reader, may_read_body, may_read_header
 from protocol.commitment import ENTRY_TAG, commit
 from protocol.errors import Reason, Refused, require
@@ -113,9 +113,9 @@ class LogServicer(log_service_pb2_grpc.LogServiceServicer):
         ordered = request.start <= request.end
         require(ordered, Reason.SIZE_ORDER, "start", f"expected at most {request.end}, found {request.start}")
         start = request.start
-        while batch := self._store.batch(request.origin, start, request.end):
-            yield log_service_pb2.StreamLeavesResponse(leaves=[open_leaf(leaf, reader) for leaf in batch])
-            start = batch[-1].sequence + 1
+        while openings := self._store.openings(request.origin, start, request.end):
+            yield _opened(openings, reader)
+            start = openings[-1][0] + 1
 
     def _require_signed(self, origin: str, size: int) -> None:
         """Refuse sizes that no checkpoint speaks of yet: what is not signed may still be lost or replaced."""
@@ -137,9 +137,20 @@ class LogServicer(log_service_pb2_grpc.LogServiceServicer):
 
 def open_leaf(leaf: StoredLeaf, reader: Reader) -> envelope_pb2.Leaf:
     """The leaf as far as `reader`, who may read its header, may see its body."""
-    if leaf.body is None or leaf.body_salt is None or not may_read_body(reader, leaf.audience):
-        return envelope_pb2.Leaf(leaf_salt=leaf.leaf_salt, envelope=leaf.envelope)
-    return envelope_pb2.Leaf(leaf_salt=leaf.leaf_salt, envelope=leaf.envelope, body_salt=leaf.body_salt, body=leaf.body)
+    opening = (leaf.sequence, leaf.audience, leaf.leaf_salt, leaf.envelope, leaf.body_salt, leaf.body)
+    return _opened([opening], reader).leaves[0]
+
+
+def _opened(openings: Iterable[Opening], reader: Reader) -> log_service_pb2.StreamLeavesResponse:
+    """A batch of leaves for `reader`, made in place: a leaf that is made first would be copied into it."""
+    response = log_service_pb2.StreamLeavesResponse()
+    add = response.leaves.add
+    for _, audience, leaf_salt, envelope, body_salt, body in openings:
+        if body is None or body_salt is None or not may_read_body(reader, audience):
+            add(leaf_salt=leaf_salt, envelope=envelope)
+        else:
+            add(leaf_salt=leaf_salt, envelope=envelope, body_salt=body_salt, body=body)
+    return response
 
 
 def _no_checkpoint(origin: str) -> Refused:

@@ -238,8 +238,7 @@ class Cluster:
         while not done():
             for name, process in self._processes.items():
                 if process.poll() is not None:
-                    journal = self.home / name / "journal.jsonl"
-                    raise DemoFailed(f"{name} ended with exit code {process.returncode}; see {journal}")
+                    raise DemoFailed(f"{name} ended with exit code {process.returncode}; {name}.jsonl says why")
             if time.monotonic() > deadline:
-                raise DemoFailed(f"waited {seconds:.0f} s for {what}; the journals are below {self.home}")
+                raise DemoFailed(f"waited {seconds:.0f} s for {what}")
             time.sleep(0.005)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from node.collect import Trace, read_trace
 from standstill.v1 import audit_service_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from demo.claim import Claim
     from demo.view import View
 
@@ -125,7 +128,8 @@ def _bundles(stage: Stage, out: Path) -> list[Path]:
         request = audit_service_pb2.GetBundleRequest(lab=lab, period=period)
         data = b"".join(answer.chunk for answer in stage.cluster.audit.GetBundle(request))
         path = out / f"{lab}-P{period}.bundle"
-        write_whole(path, data)
+        with _writing(out):
+            write_whole(path, data)
         paths.append(path)
     return paths
 
@@ -165,7 +169,17 @@ def _spoiled(bundle: Path) -> Path:
 
 def _keep(cluster: Cluster, out: Path) -> None:
     """Keep what helps afterwards: trust file, agreement, journals. Keys and stores go with the temporary directory."""
-    for name in ("trust", "agreement"):
-        shutil.copy(cluster.home / name, out / name)
-    for journal in cluster.home.glob("*/journal.jsonl"):
-        shutil.copy(journal, out / f"{journal.parent.name}.jsonl")
+    with _writing(out):
+        for name in ("trust", "agreement"):
+            shutil.copy(cluster.home / name, out / name)
+        for journal in cluster.home.glob("*/journal.jsonl"):
+            shutil.copy(journal, out / f"{journal.parent.name}.jsonl")
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Name the directory that results go to where one of them cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(out)) from error

@@ -46,7 +46,12 @@ class View:
 
     def act(self, number: int, name: str) -> None:
         """Announce an act."""
-        self.console.print(f"[bold]{number} {name:10}[/] {_EXPLAIN[name]}", highlight=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            self.console.print(f"{number} {name:10} {_EXPLAIN[name]}", highlight=False, soft_wrap=True)
+            return
+        line = Table.grid(padding=(0, 1, 0, 0))
+        line.add_row(f"[bold]{number} {name:10}[/]", _EXPLAIN[name])
+        self.console.print(line, highlight=False)
 
     def track(self, name: str, periods: Iterable[int]) -> Iterator[int]:
         """Go through periods with a bar on a terminal; off a terminal the act's line and its claims are enough."""

@@ -89,9 +89,9 @@ class Asked:
 
 
 def level_words(level: pb.LevelStatus) -> str:
-    """A level in one phrase: `PAUSE in force since P73, to P8833 unless renewed`."""
+    """A level in one phrase: `PAUSE in force, begun P73, to P8833 unless renewed`; it begins by winding down."""
     phrase = f"{safe(level.name).upper()} {PHASES.get(level.phase, 'unknown')}"
-    phrase += f" since P{level.start}" if level.HasField("start") else ""
+    phrase += f", begun P{level.start}" if level.HasField("start") else ""
     return phrase + (f", to P{level.end} unless renewed" if level.HasField("end") else "")
 
 

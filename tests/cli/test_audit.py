@@ -76,7 +76,7 @@ def test_status_says_agreement_level_and_moment_first(said: Any) -> None:
     _, out, _ = said("status")
 
     assert out.splitlines()[0] == (
-        "frontier-pause 7f3c91ab   PAUSE in force since P73   assessed to 2026-01-06 03:00Z (P122, 1 h 21 min ago)   "
+        "frontier-pause 7f3c91ab   PAUSE in force   assessed to 2026-01-06 03:00Z (P122, 1 h 21 min ago)   "
         "verifier vera"
     )
 
@@ -409,7 +409,7 @@ def test_watch_prints_one_line_per_change(answers: Answers, said: Any) -> None:
     assert out.splitlines()[1:] == [
         "2026-01-06 03:00Z   P124 closed, state 0000000000000000",
         "2026-01-06 03:00Z   gamma P123 [B] breached   shipped-not-declared",
-        "2026-01-06 03:00Z   PAUSE ramping up since P73, to P8833 unless renewed; binds alpha, gamma",
+        "2026-01-06 03:00Z   PAUSE ramping up, begun P73, to P8833 unless renewed; binds alpha, gamma",
     ]
     assert "ended the stream" in err
 

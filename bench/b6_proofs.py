@@ -1,0 +1,121 @@
+"""B6: inclusion proofs from storage at 100,000 entries, against pymerkle, the Python peer that keeps a tree in SQLite."""
+
+from __future__ import annotations
+
+import time
+from hashlib import sha256
+from importlib import import_module
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.measure import Aim, Measurement, Run, Target, middle, per_second
+from daemon.leaf import EMPTY, StoredLeaf
+from daemon.log_store import LogStore, open_store
+from protocol.merkle import leaf_hash, verify_inclusion
+from standstill.v1 import header_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ENTRIES: Final = 100_000
+QUICK_ENTRIES: Final = 2_000
+ORIGIN: Final = "bench.example/log"
+
+_OURS: Final = 4_000
+_PEERS: Final = 60
+_AT_ONCE: Final = 10_000
+_SEED: Final = 6962
+
+
+def proofs(run: Run) -> list[Measurement]:
+    """B6; without pymerkle, which only `make bench` installs, nothing."""
+    try:
+        pymerkle = import_module("pymerkle")
+    except ModuleNotFoundError:
+        return [
+            Measurement(
+                name="B6", what="inclusion proofs from storage", numerator="", rounds=[float("nan")],
+                note="not measured: pymerkle is not installed; run `make bench`",
+            )
+        ]
+    count = run.size(ENTRIES, QUICK_ENTRIES)
+    home = run.home / "proofs"
+    home.mkdir()
+    store, peer = _our_log(home, count), _peer_tree(pymerkle, home, count)
+    random = Random(_SEED)  # noqa: S311 - the same places in every run
+    taken = []
+    for _ in range(run.rounds):
+        ours = _prove(store, [random.randrange(count) for _ in range(_OURS)], count)
+        theirs = _prove_peer(peer, [random.randrange(1, count + 1) for _ in range(_PEERS)], count)
+        taken.append((ours / _OURS, theirs / _PEERS))
+    store.close()
+    peer.con.close()
+    return [
+        Measurement(
+            name="B6",
+            what=f"inclusion proofs from storage at {count:,} entries, random places",
+            numerator=per_second(1, middle([ours for ours, _ in taken])),
+            denominator=per_second(1, middle([theirs for _, theirs in taken])) + " pymerkle SqliteTree",
+            rounds=[theirs / ours for ours, theirs in taken],
+            target=Target(Aim.AT_LEAST, 20),
+            note="one process each proof after the other; every proof of ours is checked once, outside the time",
+        )
+    ]
+
+
+def _entries(count: int) -> Iterator[bytes]:
+    """The same entries for both, of the size of a commitment."""
+    return (sha256(b"%d" % number).digest() for number in range(count))
+
+
+def _our_log(home: Path, count: int) -> LogStore:
+    store = open_store(f"sqlite:///{(home / 'store.db').resolve()}", create=True)
+    leaves = [_leaf(index, entry) for index, entry in enumerate(_entries(count))]
+    with store.transaction() as tx:
+        store.add_log(tx, ORIGIN)
+    head = EMPTY
+    for start in range(0, count, _AT_ONCE):
+        with store.transaction() as tx:
+            head = store.append(tx, ORIGIN, head, leaves[start : start + _AT_ONCE])
+    for index in range(0, count, max(count // 50, 1)):
+        path = store.inclusion_path(ORIGIN, index, count)
+        verify_inclusion(index, count, leaves[index].leaf_hash, path, head.root)
+    return store
+
+
+def _leaf(index: int, entry: bytes) -> StoredLeaf:
+    return StoredLeaf(
+        sequence=index,
+        kind=header_pb2.KIND_COMPUTE_ATTESTATION,
+        period=index,
+        audience=header_pb2.AUDIENCE_VERIFIERS,
+        leaf_hash=leaf_hash(entry),
+        leaf_salt=entry,
+        identity=entry,
+        site=b"",
+        refusal=None,
+        body_salt=None,
+        envelope=entry,
+        body=None,
+    )
+
+
+def _peer_tree(pymerkle: Any, home: Path, count: int) -> Any:
+    tree = pymerkle.SqliteTree(str(home / "pymerkle.db"), algorithm="sha256")
+    tree.append_entries(list(_entries(count)), chunksize=_AT_ONCE)
+    return tree
+
+
+def _prove(store: LogStore, places: list[int], size: int) -> float:
+    start = time.perf_counter()
+    for index in places:
+        store.inclusion_path(ORIGIN, index, size)
+    return time.perf_counter() - start
+
+
+def _prove_peer(tree: Any, places: list[int], size: int) -> float:
+    start = time.perf_counter()
+    for index in places:
+        tree.prove_inclusion(index, size)
+    return time.perf_counter() - start

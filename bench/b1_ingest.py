@@ -137,8 +137,8 @@ def _passes(run: Run, *, mirror: bool) -> list[Pass]:
 def _catch_up(run: Run, log: Log, number: int, *, mirror: bool) -> Pass:
     """One verifier with an empty view of the lab, from nothing to everything."""
     parties = log.parties
-    settings = parties.verifier_settings(mirror=mirror, digest=parties.agreement.digest.hex())
-    home = parties.verifier_copy(parties.home / f"verifier-{'mirror' if mirror else 'signed'}-{number}", settings)
+    copy = parties.home / f"verifier-{'mirror' if mirror else 'signed'}-{number}"
+    home = parties.verifier_copy(copy, mirror=mirror)
     parties.tell(BEFORE)
     before = verify_rate(log.signed)
     with running("verifier", home) as verifier, running("node", parties.directory(LAB)):

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -73,11 +74,11 @@ class Parties:
         enrolled: keys' public halves and site handles, by party.
     """
 
-    def __init__(self, home: Path, sites: int) -> None:
-        """Enrol everybody, labs with this many sites each; nobody is founded yet."""
+    def __init__(self, home: Path, sites: int, now: int = BEFORE) -> None:
+        """Enrol everybody at an injected time, labs with this many sites each; nobody is founded yet."""
         home.mkdir(parents=True)
         self.home = home
-        self.tell(BEFORE)
+        self.tell(now)
         self.enrolled: dict[str, Enrolled] = {name: self._enrol(name, sites) for name in PARTIES}
         for name in (*PARTIES, AUDITOR):
             self.directory(name).mkdir(exist_ok=True)
@@ -113,14 +114,15 @@ class Parties:
         self._found(VERIFIER, VERIFIER_FILE, self.verifier_settings())
 
     @contextlib.contextmanager
-    def author_of(self, name: str) -> Iterator[tuple[Author, LogStore]]:
-        """The author of a party's log in this process, and the store that holds it."""
+    def author_of(self, name: str, clock: str = "") -> Iterator[tuple[Author, LogStore]]:
+        """The author of a party's log in this process, and the store that holds it; its clock everybody's if absent."""
         base, party = self.directory(name), self.agreement.parties[name]
         seeds = Seeds(log=log_seed(base, party), statement=read_seed(base / KEYS / STATEMENT_KEY))
         with contextlib.closing(open_store(store_url("", base))) as store:
-            yield open_author(self.agreement, store, seeds, open_clock(self.clock), Cursor(party.origin, name)), store
+            start = Cursor(party.origin, name)
+            yield open_author(self.agreement, store, seeds, open_clock(clock or self.clock), start), store
 
-    def verifier_settings(self, *, mirror: bool = False, follows: bool = True, digest: str = "") -> VerifierSettings:
+    def verifier_settings(self, *, mirror: bool = False, digest: str = "") -> VerifierSettings:
         """A verifier with default settings that looks at the lab every injected second."""
         peer = PeerSettings(address=f"127.0.0.1:{self.port}", certificate=self._certificate(LAB))
         return VerifierSettings(
@@ -130,15 +132,18 @@ class Parties:
             clock=self.clock,
             poll_seconds=1,
             mirror=mirror,
-            peer={LAB: peer} if follows else {},
+            peer={LAB: peer},
             auditor={AUDITOR: AuditorSettings(certificate=self._certificate(AUDITOR))},
         )
 
-    def verifier_copy(self, to: Path, settings: VerifierSettings) -> Path:
-        """Another directory of the same verifier, with everything that it has up to now."""
-        shutil.copytree(self.directory(VERIFIER), to)
-        (to / VERIFIER_FILE).unlink(missing_ok=True)
-        write_config(to / VERIFIER_FILE, settings)
+    def verifier_copy(self, to: Path, **changes: object) -> Path:
+        """Another directory of the same verifier, with all that it holds up to now; `changes` are of its settings."""
+        shutil.copytree(self.directory(VERIFIER), to, ignore=shutil.ignore_patterns("store.db*", VERIFIER_FILE))
+        source, copy = (sqlite3.connect(base / "store.db") for base in (self.directory(VERIFIER), to))
+        with contextlib.closing(source), contextlib.closing(copy):
+            source.backup(copy)
+        settings = self.verifier_settings(digest=self.agreement.digest.hex())
+        write_config(to / VERIFIER_FILE, settings.model_copy(update=changes))
         return to
 
     @property

@@ -7,7 +7,7 @@ from typing import Final, TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 # The values of local variables are secrets and bodies: none of them may stand in a log file.
 _WITHOUT_LOCALS: Final = ExceptionDictTransformer(show_locals=False)
@@ -31,7 +31,7 @@ def open_journal(program: str, *, stream: TextIO | None = None) -> structlog.std
         last = [structlog.processors.ExceptionRenderer(_WITHOUT_LOCALS), structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _says(program),
             structlog.processors.add_log_level,
             # ISO 8601 with a final Z.
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -40,7 +40,6 @@ def open_journal(program: str, *, stream: TextIO | None = None) -> structlog.std
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(program=program)
     return journal()
 
 
@@ -48,3 +47,12 @@ def journal() -> structlog.stdlib.BoundLogger:
     """The logger of this process."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger()
     return logger
+
+
+def _says(program: str) -> Processor:
+    """Name the program in every line, whichever thread writes it."""
+
+    def named(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+        return {**line, "program": program}
+
+    return named

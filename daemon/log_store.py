@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row
 
 from daemon.database import Database, open_database
-from daemon.leaf import EMPTY, Head, StoredLeaf
+from daemon.leaf import Head, StoredLeaf
 from daemon.tile_cache import TileCache
 from protocol.checkpoint import parse_checkpoint
 from protocol.errors import Reason, Refused, require
@@ -68,6 +68,19 @@ class Conflict(Refused):
         super().__init__(Reason.HEAD_CONFLICT, origin, detail)
 
 
+class _End(NamedTuple):
+    """Where this process has left a log: what the next append needs, if the log's head is still this one.
+
+    A head says all of its tree, so what was true of it once stays true, whatever became of the transaction.
+    """
+
+    log_id: int
+    head: Head
+    frontier: Frontier
+    edge: tuple[bytes, ...]
+    """Leaf hashes of the last tile, if that is partial."""
+
+
 class LogStore:
     """Logs in one database. Safe for use from several threads."""
 
@@ -75,8 +88,7 @@ class LogStore:
         self.database = database
         self._ids: dict[str, int] = {}
         self._tiles = TileCache()
-        # Leaf hashes of each log's last, partial tile, with the head that they belong to: a head says all of its tree.
-        self._edges: dict[str, tuple[Head, tuple[bytes, ...]]] = {}
+        self._ends: dict[str, _End] = {}
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Do several things at once or not at all; see :meth:`daemon.database.Database.transaction`."""
@@ -113,7 +125,8 @@ class LogStore:
         head = Head(after.size, after.root())
         self._swap_head(tx, origin, log_id, expected, head, after)
         tx.exec_driver_sql(self.database.sql(_INSERT), [(log_id, *leaf) for leaf in leaves])
-        self._write_tiles(tx, origin, log_id, expected, head, hashes)
+        edge = self._write_tiles(tx, origin, log_id, expected, hashes)
+        self._ends[origin] = _End(log_id, head, after, edge)
         return head
 
     def save_note(self, tx: Connection, origin: str, note: bytes) -> None:
@@ -132,6 +145,10 @@ class LogStore:
         tx.exec_driver_sql(statement, (note, checkpoint.size, row.id))
 
     def _open_for_append(self, tx: Connection, origin: str, expected: Head) -> tuple[int, Frontier]:
+        end = self._ends.get(origin)
+        # Whether the log is still there is seen when its head is swapped.
+        if end is not None and end.head == expected:
+            return end.log_id, end.frontier
         row = self.log_row(tx, origin)
         found = Head(row.size, row.root)
         if found != expected:
@@ -148,26 +165,26 @@ class LogStore:
             raise Conflict(origin, f"expected size {expected.size}, found that another writer was first")
 
     def _write_tiles(
-        self, tx: Connection, origin: str, log_id: int, expected: Head, head: Head, hashes: Sequence[bytes]
-    ) -> None:
-        known, edge = self._edges.get(origin, (EMPTY, ()))
+        self, tx: Connection, origin: str, log_id: int, expected: Head, hashes: Sequence[bytes]
+    ) -> tuple[bytes, ...]:
+        """Write the tiles that these leaf hashes complete or grow; returns the hashes of the last one at level 0."""
+        end = self._ends.get(origin)
 
         def read_tile(tile: TileId) -> Tile:
-            if tile.level == 0 and known == expected:
-                return Tile(edge)
+            if tile.level == 0 and end is not None and end.head == expected:
+                return Tile(end.edge)
             return self._read_tile(tx, log_id, tile)
 
-        written = new_tiles(expected.size, hashes, read_tile)
         rest: tuple[bytes, ...] = ()
         rows = []
-        for name, tile in written:
+        for name, tile in new_tiles(expected.size, hashes, read_tile):
             if name.level == 0 and name.width < TILE_WIDTH:
                 rest = tile.hashes
             else:
                 rows.append((log_id, name.level, name.index, tile.to_bytes()))
         if rows:
             tx.exec_driver_sql(self.database.sql(_UPSERT_TILE), rows)
-        self._edges[origin] = (head, rest)
+        return rest
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

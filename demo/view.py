@@ -67,7 +67,9 @@ class View:
     def quote(self, text: str) -> None:
         """Show an explanation as the product gave it."""
         for line in text.splitlines():
-            self.console.print(f"    {line}", style="dim", highlight=False, markup=False)
+            self.console.print(
+                f"    {line}", style="dim", highlight=False, markup=False, soft_wrap=not self.console.is_terminal
+            )
 
     def claims(self, claims: Sequence[Claim]) -> None:
         """Show what was claimed, as it comes in."""

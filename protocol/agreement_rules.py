@@ -282,6 +282,19 @@ def conditions_make_sense(terms: pb.Agreement) -> Iterator[Refused]:
         yield from condition_rules.problems_of_level(terms, level)
 
 
+def sources_are_independent(terms: pb.Agreement) -> Iterator[Refused]:
+    """Nobody's owner vouches for its own lab: what confirms is agreement between owners (design section 1)."""
+    owners = {party.name: party.owner for party in terms.parties}
+    labs = {party.owner for party in terms.parties if pb.ROLE_LAB in party.roles}
+    for party in terms.parties:
+        for site in party.sites:
+            if site.metered_by and owners[site.metered_by] == party.owner:
+                found = f"{site.metered_by} belongs to {party.owner}, as the lab does"
+                yield Refused(Reason.SOURCE_NOT_INDEPENDENT, f"parties.{party.name}.sites.metered_by", found)
+        if pb.ROLE_SUPPLIER in party.roles and party.owner in labs:
+            yield Refused(Reason.SOURCE_NOT_INDEPENDENT, f"parties.{party.name}.owner", f"{party.owner} owns a lab")
+
+
 def required_evidence_has_a_source(terms: pb.Agreement) -> Iterator[Refused]:
     """Evidence that a verdict requires can come from somebody."""
     required = set(terms.verification.required)
@@ -311,6 +324,7 @@ _MEANING: tuple[Callable[[pb.Agreement], Iterator[Refused]], ...] = (
     clocks_agree,
     levels_rise,
     conditions_make_sense,
+    sources_are_independent,
     required_evidence_has_a_source,
 )
 

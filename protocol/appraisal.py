@@ -172,5 +172,7 @@ def _blind_spots(case: Case) -> Iterator[str]:
     yield f"Energy is seen by {seen_by}; a source that lies is not noticed by itself."
     if "" in meters:
         yield "A site has no independent meter: its energy is the lab's word."
+    if case.level is not None and any(cap.HasField("teraflop") for cap in case.level.caps):
+        yield "Operations are the lab's word: a cap on them counts what is stated, checked only against the peak."
     if case.level is not None and not TRAINING & set(case.level.allowed):
         yield "Training inside allowed work that draws the same power is not seen: only energy and counts are compared."

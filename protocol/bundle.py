@@ -334,10 +334,25 @@ def _recorded(view: _View, leaf: ReadLeaf) -> int:
     raise Refused(Reason.BUNDLE_INCOMPLETE, f"{leaf.origin}[{leaf.index}]", "no closing covers it")
 
 
+def _earlier(view: _View) -> tuple[Result, str]:
+    """The state is taken from the record; deriving it takes every closing from the first."""
+    return Result.NOT_CHECKED, f"that the state of period {view.state.period} follows from the closings before it"
+
+
+def _newer(view: _View) -> tuple[Result, str]:
+    """A bundle shows one revision; later ones stand in the verifier's log."""
+    assert view.stated.header is not None  # noqa: S101 - the step before has read it
+    revision = view.stated.header.assessment.revision
+    return Result.NOT_CHECKED, f"whether {view.bundle.verifier} has revised revision {revision}: ask, or read its log"
+
+
 def _beyond(view: _View) -> tuple[Result, str]:
     """What a bundle cannot show by itself."""
     return Result.NOT_CHECKED, f"whether {view.bundle.verifier} left statements out: compare with the logs themselves"
 
+
+BEYOND: Final = frozenset({"earlier record", "newer revision", "completeness"})
+"""Steps that no bundle can pass: what only the logs themselves show."""
 
 STEPS: Final[tuple[tuple[str, Callable[[_View], tuple[Result, str]]], ...]] = (
     ("format", _format),
@@ -347,6 +362,8 @@ STEPS: Final[tuple[tuple[str, Callable[[_View], tuple[Result, str]]], ...]] = (
     ("signatures", _signatures),
     ("record", _record),
     ("assessment", _assessment),
+    ("earlier record", _earlier),
+    ("newer revision", _newer),
     ("completeness", _beyond),
 )
 """The steps, in order. Each gives a result and what it found, or refuses."""

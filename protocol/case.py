@@ -87,13 +87,13 @@ class Case:
         duty: what the lab had to keep.
         attestations: of the lab for this period, the first of each site, by site handle.
         repeated: further attestations of a site for this period.
-        window: attestations of the lab for earlier periods that a cap's window reaches.
+        window: attestations of the lab for earlier periods that a cap's window reaches; a site may have several.
         readings: of independent meters for this period, by site handle.
         shipments: to the lab, of this and earlier periods.
         transfers: of or with the lab, of this and earlier periods.
         halts: reported by the lab, for this and earlier periods.
         misbehavior: proven against the lab.
-        refused: statements needed here that broke a rule.
+        refused: statements on this period that broke a rule.
         closed: periods after this one that were closed, up to `record_period`; None: all of them were.
     """
 
@@ -195,14 +195,18 @@ def build_case(
         closed: periods after `period` that were closed, up to `record_period`; all of them if absent.
     """
     ordered = sorted(leaves, key=lambda leaf: (leaf.origin, leaf.index))
-    about = [_in_time(leaf, recorded) for leaf in ordered if concerns(agreement, lab, leaf)]
+    about = [
+        _in_time(leaf, recorded) if leaf.header is not None and leaf.header.period == period else leaf
+        for leaf in ordered
+        if concerns(agreement, lab, leaf)
+    ]
     cited = [Cited(leaf.body, leaf, recorded(leaf)) for leaf in about if leaf.body is not None]
     attested = _of(cited, compute_pb2.ComputeAttestation)
-    # The first word on a site and period counts; repeating it must not count its figures twice.
-    first: dict[tuple[int, bytes], Cited[compute_pb2.ComputeAttestation]] = {}
+    # The first word on a site counts.
+    attestations: dict[bytes, Cited[compute_pb2.ComputeAttestation]] = {}
     for statement in attested:
-        first.setdefault((statement.header.period, statement.header.site), statement)
-    attestations = {site: statement for (when, site), statement in first.items() if when == period}
+        if statement.header.period == period:
+            attestations.setdefault(statement.header.site, statement)
     readings: dict[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]] = {}
     for reading in _of(cited, evidence_pb2.MeterReading):
         readings[reading.header.site] = (*readings.get(reading.header.site, ()), reading)
@@ -214,13 +218,17 @@ def build_case(
         duty=duty,
         attestations=attestations,
         repeated=tuple(s for s in attested if s.header.period == period and s is not attestations[s.header.site]),
-        window=tuple(statement for (when, _), statement in first.items() if when < period),
+        window=tuple(statement for statement in attested if statement.header.period < period),
         readings=readings,
         shipments=_of(cited, evidence_pb2.ShipmentReport),
         transfers=_of(cited, compute_pb2.Transfer),
         halts=_of(cited, compute_pb2.HaltReport),
         misbehavior=_of(cited, record_pb2.Misbehavior),
-        refused=tuple(leaf for leaf in about if leaf.refusal is not None),
+        refused=tuple(
+            leaf
+            for leaf in about
+            if leaf.refusal is not None and leaf.header is not None and leaf.header.period == period
+        ),
         closed=None if closed is None else frozenset(closed),
     )
 

@@ -121,6 +121,7 @@ class Reason(_Upper):
     LEVELS_DO_NOT_RISE = auto()
     CLOCKS_CONTRADICT = auto()
     EVIDENCE_HAS_NO_SOURCE = auto()
+    SOURCE_NOT_INDEPENDENT = auto()
     RULES_CONTRADICT = auto()
 
     # leaf and header

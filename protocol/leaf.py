@@ -24,7 +24,7 @@ from protocol.keys import signature_holds
 from protocol.merkle import leaf_hash
 from protocol.statements import KINDS, KindRule
 from protocol.statements.assessment import summary
-from protocol.wire import MAX_UINT, parse
+from protocol.wire import MAX_MESSAGE_BYTES, MAX_UINT, parse
 from standstill.v1 import header_pb2, membership_pb2
 
 if TYPE_CHECKING:
@@ -239,6 +239,10 @@ def _read(
     data = leaf.envelope
     if not data:
         raise Refused(Reason.LEAF_WITHHELD, f"{cursor.origin}[{cursor.index}]", "no envelope")
+    # What no reader accepts is not kept either, or one author could fill everybody's stores and bundles.
+    if len(data) > MAX_MESSAGE_BYTES or len(leaf.body) > MAX_MESSAGE_BYTES:
+        found = f"{len(data)} and {len(leaf.body)} bytes of envelope and body, at most {MAX_MESSAGE_BYTES} each"
+        raise Refused(Reason.MESSAGE_TOO_LARGE, f"{cursor.origin}[{cursor.index}]", found)
     this_hash = leaf_hash(commit(ENTRY_TAG, leaf.leaf_salt, data))
     identity, header, body, claim = NO_PREVIOUS, None, None, None
     try:

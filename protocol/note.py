@@ -17,6 +17,7 @@ from binascii import a2b_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, unique
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -137,6 +138,8 @@ def key_id(name: str, kind: int, public_key: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + bytes([kind]) + public_key).digest()[:KEY_ID_BYTES]
 
 
+# A daemon names its own few keys and those of its peers for every head; admitting one costs twice a signature.
+@lru_cache(maxsize=256)
 def verifier_key(name: str, public_key: bytes, kind: SignatureType = SignatureType.ED25519) -> VerifierKey:
     """Name an Ed25519 public key for one signature type.
 

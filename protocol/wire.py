@@ -1,8 +1,9 @@
 """Strict reading of protobuf bytes (spec: wire, section 1).
 
-Two readers must never see two meanings in the same bytes, so a message is accepted only in the one form that every
-proto3 encoder writes up to field order: no unknown field, no singular field given twice, no default value spelled out,
-no padded varint. All four show in one comparison: what is understood must fill exactly the bytes received.
+Two readers must never see two meanings in the same bytes, so a message is accepted only in the one form that proto3
+encoders write: fields in the order of their numbers, no unknown field, no singular field given twice, no default value
+spelled out, no padded varint, no other packing. All of it shows in one comparison: what is understood, written again,
+must be exactly the bytes received. (Signatures are still checked over the received bytes, never over these.)
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ DIGEST_LENGTH = 32
 """Length of SHA-256 digests, Ed25519 public keys and salts, bytes."""
 
 
-def parse(kind: type[M], data: bytes, field: str, limit: int = 65_535) -> M:
+MAX_MESSAGE_BYTES = 65_535
+"""Most bytes of a signed message: the entry limit of C2SP tlog-tiles."""
+
+
+def parse(kind: type[M], data: bytes, field: str, limit: int = MAX_MESSAGE_BYTES) -> M:
     """Read one message strictly.
 
     Args:
         kind: generated message class.
         data: exact bytes received.
         field: name of the whole message in refusals.
-        limit: most bytes accepted; 65,535 is the entry limit of C2SP tlog-tiles.
+        limit: most bytes accepted.
 
     Raises:
         Refused: MESSAGE_TOO_LARGE, MESSAGE_MALFORMED (not protobuf), MESSAGE_NOT_CANONICAL (unknown field, repeated
@@ -47,8 +52,9 @@ def parse(kind: type[M], data: bytes, field: str, limit: int = 65_535) -> M:
         # The library's own words differ between its versions, and refusals stand in signed findings.
         raise Refused(Reason.MESSAGE_MALFORMED, field, "expected protobuf") from None
     message.DiscardUnknownFields()
-    if message.ByteSize() != len(data):
-        raise Refused(Reason.MESSAGE_NOT_CANONICAL, field, f"{message.ByteSize()} of {len(data)} bytes are understood")
+    # Comparing lengths would not do: what a dropped field takes away, a padded one could give back.
+    if message.SerializeToString(deterministic=True) != data:
+        raise Refused(Reason.MESSAGE_NOT_CANONICAL, field, "not the bytes that a proto3 encoder writes for its values")
     return message
 
 

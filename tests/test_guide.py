@@ -81,7 +81,7 @@ def run(script: str, directory: Path) -> tuple[int, str]:
 def beside_a_checkout() -> Iterator[Path]:
     """A directory that looks like a checkout from inside; its path is short, as that of a Unix socket has to be."""
     with tempfile.TemporaryDirectory(prefix="guide-") as name:
-        directory = Path(name)
+        directory = Path(name) / "checkout"
         shutil.copytree(ROOT / "docs", directory / "docs")
         (directory / ".venv").symlink_to(sys.prefix)
         yield directory

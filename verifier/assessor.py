@@ -1,39 +1,43 @@
 """Appraising labs: one assessment per lab and period, and a new revision when late evidence changes it (design 6).
 
 The period before the last closed one is appraised as soon as its closing is there; periods that could not be appraised
-are looked at again at every closing until the agreement's last clock of silence has run out, and so is every period of
-which new evidence was just recorded.
+are looked at again at every closing until the agreement's last clock of silence has run out, and so is every period
+that evidence just recorded may change.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from daemon.journal import journal
 from protocol.appraisal import Appraisal, appraise
 from protocol.authoring import Draft
-from protocol.case import build_case, needs
+from protocol.case import build_case, concerns, needs
 from protocol.conduct import VERDICTS
 from protocol.duty import GOVERNS_AFTER, duty
+from protocol.errors import Refused
 from protocol.fold import initial
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, assessment_pb2, header_pb2
 from verifier.held import Held
 from verifier.store import StoredVerdict
+from verifier.trouble import OF_THIS_MACHINE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from daemon.author import Author
+    from daemon.leaf import StoredLeaf
     from protocol.agreement import Agreement
     from protocol.leaf import ReadLeaf
     from protocol.state import State
     from verifier.store import VerifierStore
 
-_SOURCES: Final = frozenset({agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_METER})
-_OF_ONE_PERIOD: Final = (header_pb2.KIND_COMPUTE_ATTESTATION, header_pb2.KIND_METER_READING)
+_SOURCES: Final = frozenset({agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_METER, agreement_pb2.ROLE_SUPPLIER})
+_OF_DELIVERIES: Final = (header_pb2.KIND_TRANSFER, header_pb2.KIND_SHIPMENT_REPORT)
 
 
 class Revision(NamedTuple):
@@ -53,6 +57,7 @@ class Assessor:
         self._agreement, self._store, self._own = agreement, store, own
         self._held = Held(agreement, store.logs)
         self._governing: dict[int, State] = {}
+        self._failed: set[tuple[str, int]] = set()
 
     def assess(self, record_period: int, state: State) -> list[Revision]:
         """Appraise what the closing of `record_period` makes due, and publish what is new.
@@ -64,21 +69,43 @@ class Assessor:
         if state.since is None:
             return []
         self._governing.clear()
+        revisions = []
+        for lab, due in self._due(record_period).items():
+            for period in sorted(due):
+                if state.since <= period < record_period:
+                    revision = self._settle(lab, period, record_period)
+                    revisions += [] if revision is None else [revision]
+        return revisions
+
+    def _due(self, record_period: int) -> dict[str, set[int]]:
+        """By lab, the periods that a closing makes due."""
         previous = self._store.closing_back(record_period, 1)
         waiting = self._store.closing_back(record_period, self._patience)
-        touched = self._touched(record_period)
-        revisions = []
-        for lab in self._agreement.labs:
+        due = self._touched(record_period)
+        for lab, periods in due.items():
             # What the closing before this one could not appraise yet: its own period, and those that stayed dark.
-            due = set(range(previous, record_period)) | touched.get(lab, set())
-            due |= {found.period for found in self._store.inconclusive(lab, waiting)}
-            for period in sorted(due):
-                revision = self._revise(lab, period, record_period) if state.since <= period < record_period else None
-                if revision is not None:
-                    revisions.append(revision)
-        if revisions:
-            self._publish(revisions)
-        return revisions
+            periods |= set(range(previous, record_period))
+            periods |= {found.period for found in self._store.inconclusive(lab, waiting)}
+            periods |= {period for failed, period in self._failed if failed == lab}
+            # What failed before a restart has no verdict.
+            span = range(waiting, record_period)
+            periods |= set(span) - {found.period for found in self._store.verdicts(lab, waiting, span.stop, len(span))}
+        return due
+
+    def _settle(self, lab: str, period: int, record_period: int) -> Revision | None:
+        """Appraise a lab in a period and publish what is new; trouble with one leaves the others as they are."""
+        try:
+            revision = self._revise(lab, period, record_period)
+            if revision is not None:
+                self._publish(revision)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours hides behind no lab: it is told with its traceback
+            if isinstance(error, Refused) and error.reason in OF_THIS_MACHINE:
+                raise
+            self._failed.add((lab, period))
+            journal().error("not assessed, tried again at the next closing", lab=lab, period=period, exc_info=error)
+            return None
+        self._failed.discard((lab, period))
+        return revision
 
     @property
     def _patience(self) -> int:
@@ -86,17 +113,46 @@ class Assessor:
         return self._agreement.terms.freshness.presumed_non_compliant_periods + 2
 
     def _touched(self, record_period: int) -> dict[str, set[int]]:
-        """By lab, the periods of which this closing recorded evidence."""
-        found: dict[str, set[int]] = {}
+        """By lab, the periods whose verdict may change by the evidence that this closing recorded."""
+        found: dict[str, set[int]] = {lab: set() for lab in self._agreement.labs}
+        newest = {lab: verdict.period for lab in found if (verdict := self._store.verdict(lab)) is not None}
+        attested: set[tuple[str, int]] = set()
         for party in self._agreement.terms.parties:
             if _SOURCES.isdisjoint(party.roles):
                 continue
             start = self._store.recorded_size(party.origin, record_period - 1)
             end = self._store.recorded_size(party.origin, record_period)
             for row in self._store.logs.leaves(party.origin, start, end):
-                if row.kind in _OF_ONE_PERIOD and row.period is not None:
-                    found.setdefault(self._agreement.sites[row.site][0], set()).add(row.period)
+                if row.period is None:
+                    continue
+                if row.kind == header_pb2.KIND_COMPUTE_ATTESTATION:
+                    attested.add((party.name, row.period))
+                elif row.kind == header_pb2.KIND_METER_READING:
+                    found[self._agreement.sites[row.site][0]].add(row.period)
+                elif row.kind in _OF_DELIVERIES:
+                    for lab in self._moved(party.origin, row, newest):
+                        found[lab].add(newest[lab])
+        for lab, period in attested:
+            found[lab] |= {period, *self._windows(lab, period, newest.get(lab, period))}
         return found
+
+    def _windows(self, lab: str, period: int, newest: int) -> Iterator[int]:
+        """Later periods up to the newest assessed in which a cap of the lab's level counts what it did in this one."""
+        for later in range(period + 1, min(period + self._longest_window, newest + 1)):
+            owed = duty(self._agreement, self._state_for(later), lab, later)
+            if owed.level and later - _window(self._agreement.levels[owed.level]) < period:
+                yield later
+
+    @cached_property
+    def _longest_window(self) -> int:
+        return max(map(_window, self._agreement.levels.values()), default=1)
+
+    def _moved(self, origin: str, row: StoredLeaf, newest: Mapping[str, int]) -> Iterator[str]:
+        """Labs of a delivery that is said late: they are assessed already for a period that counts it."""
+        read = self._held.read(origin, row)
+        for lab, assessed in newest.items():
+            if row.period is not None and row.period <= assessed and concerns(self._agreement, lab, read):
+                yield lab
 
     def _revise(self, lab: str, period: int, record_period: int) -> Revision | None:
         """The appraisal of a lab and a period, if it says anything new."""
@@ -131,17 +187,20 @@ class Assessor:
         assert period is not None  # noqa: S101 - only recorded leaves are handed to a case
         return period
 
-    def _publish(self, revisions: list[Revision]) -> None:
+    def _publish(self, revision: Revision) -> None:
         def keep(tx: Connection, reads: Sequence[ReadLeaf]) -> None:
-            for revision, read in zip(revisions, reads, strict=True):
-                self._store.put_verdict(tx, _row(revision, read.index), revision.before)
+            self._store.put_verdict(tx, _row(revision, reads[0].index), revision.before)
 
-        self._own.publish([_draft(revision) for revision in revisions], also=keep)
-        for revision in revisions:
-            said = VERDICTS[revision.appraisal.verdict - 1]
-            journal().info(
-                "assessed", lab=revision.lab, period=revision.period, verdict=said, codes=revision.appraisal.codes
-            )
+        self._own.publish([_draft(revision)], also=keep)
+        said = VERDICTS[revision.appraisal.verdict - 1]
+        journal().info(
+            "assessed", lab=revision.lab, period=revision.period, verdict=said, codes=revision.appraisal.codes
+        )
+
+
+def _window(level: agreement_pb2.Level) -> int:
+    """Periods that the longest cap of a level counts together; 1 without caps."""
+    return max((cap.window_periods for cap in level.caps), default=1)
 
 
 def sketch(appraisal: Appraisal) -> str:

@@ -67,7 +67,10 @@ class Bundler:
         for need in needs(self._agreement, duty(self._agreement, state, lab, period), lab, period):
             size = self._store.recorded_size(need.origin, record_period)
             for row in self._store.logs.by_kind(need.origin, need.kind, need.first, need.last):
-                if row.sequence < size and concerns(self._agreement, lab, self._held.read(need.origin, row)):
+                read = self._held.read(need.origin, row)
+                # What was refused and speaks of another period is nothing that the case looks at.
+                moot = read.refusal is not None and row.period != period
+                if row.sequence < size and not moot and concerns(self._agreement, lab, read):
                     found.setdefault(need.origin, {})[row.sequence] = row
         return found
 

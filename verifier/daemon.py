@@ -39,10 +39,12 @@ from verifier.follower import Follower, Handling, Witness
 from verifier.registrar import Registrar
 from verifier.signatures import SignatureChecker, trusting
 from verifier.store import VerifierStore
+from verifier.trouble import PASSING, RETRY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from protocol.state import State
     from verifier.config import VerifierSettings
 
 PROGRAM: Final = "standstill-verifier/0.1.0"
@@ -151,23 +153,38 @@ class Daemon:
             self._stop.set()
 
     def _close_periods(self) -> None:
-        """Close each period when it has ended, then assess what that makes due."""
+        """Close each period when it has ended, then assess what that makes due; trouble that passes is waited out."""
         if self._settings.mirror:
             return
-        self.catch_up()
+        broken_off, noted = True, None
         while not self._stop.is_set():
-            # One reading of the clock for both: with two, a period that ends in between is waited past and stays dark.
-            now = self._clock.now()
-            if not self.close_due(now):
-                running = self.agreement.period_at(now)
-                following = self.agreement.terms.start if running is None else self.agreement.end_of(running)
-                self._clock.wait_until(following, self._stop)
+            try:
+                if broken_off:
+                    self.catch_up()
+                self._close_next()
+                broken_off, noted = False, None
+            except Refused as refused:
+                if refused.reason not in PASSING:
+                    raise
+                if refused.reason is not noted:
+                    journal().warning("closing waits", why=str(refused))
+                broken_off, noted = True, refused.reason
+                self._stop.wait(RETRY_SECONDS)
+
+    def _close_next(self) -> None:
+        """Close the period that has ended, or wait until one has."""
+        # One reading of the clock for both: with two, a period that ends in between is waited past and stays dark.
+        now = self._clock.now()
+        if not self.close_due(now):
+            running = self.agreement.period_at(now)
+            following = self.agreement.terms.start if running is None else self.agreement.end_of(running)
+            self._clock.wait_until(following, self._stop)
 
     def catch_up(self) -> None:
-        """A crash between a closing and its assessments leaves assessments owed."""
+        """What breaks off between a closing and its assessments leaves assessments owed."""
         state = self._registrar.state
         if state.period is not None:
-            self._assessor.assess(state.period, state)
+            self._assess(state.period, state, self._clock.now())
 
     def close_due(self, now: int) -> bool:
         """Close and assess the period that has ended at `now`, if that is still to be done; whether it was."""
@@ -181,12 +198,15 @@ class Daemon:
             self._changes.tell(audit_service_pb2.WatchResponse(time=now, level=status))
         ended = audit_service_pb2.PeriodClosed(period=period, state=state.digest())
         self._changes.tell(audit_service_pb2.WatchResponse(time=now, closed=ended))
+        self._assess(period, state, now)
+        return True
+
+    def _assess(self, period: int, state: State, now: int) -> None:
         for revision in self._assessor.assess(period, state):
             verdict = self._store.verdict(revision.lab, revision.period)
             if verdict is not None:
                 assessed = self._audit.assessed(verdict, Reader.PARTY)
                 self._changes.tell(audit_service_pb2.WatchResponse(time=now, assessed=assessed))
-        return True
 
     def _authors(self, logs: LogStore, seeds: Seeds, *, full_check: bool) -> tuple[Author, Author]:
         """This verifier's own log, and the record log that it keeps as registrar."""

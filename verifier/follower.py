@@ -30,6 +30,7 @@ from protocol.note import add_signatures, ed25519_verifier, open_note, verifier_
 from protocol.witness import AddCheckpoint, add_checkpoint
 from standstill.v1 import header_pb2, log_service_pb2, log_service_pb2_grpc, membership_pb2, record_pb2
 from verifier.mirror import read_mirrored
+from verifier.trouble import RETRY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -132,14 +133,19 @@ class Follower:
         require(checked, Reason.STORE_IS_MIRROR, self._origin, what)
         self._cursor = resume(store, self._origin, party)
         self._frontier = store.logs.frontier(self._origin)
+        self._stop = threading.Event()
         self.status = Following(self._origin, party, self._cursor.index, NEVER, "not reached yet")
 
     def run(self, poll: int, stop: threading.Event) -> None:
         """Look at the log now and every `poll` seconds until stopped; trouble is noted and tried again."""
-        going = True
+        self._stop, going = stop, True
         while going and not stop.is_set():
             self.look()
-            going = self._clock.wait_until(self._clock.now() + poll, stop)
+            try:
+                going = self._clock.wait_until(self._clock.now() + poll, stop)
+            except Refused:
+                # Every look meets the same clock, and notes it.
+                going = not stop.wait(RETRY_SECONDS)
 
     def look(self) -> Following:
         """Pull what is new. Never raises for what a peer does: the status says what is wrong."""
@@ -166,7 +172,8 @@ class Follower:
         self._require_growth(head, signed)
         if self._cursor.index < head.size:
             self._catch_up(head)
-        if head.size > self._store.logs.note(self._origin)[1]:
+        # Told to stop on the way, it holds less than the head.
+        if self._cursor.index == head.size > self._store.logs.note(self._origin)[1]:
             self._keep(head, signed)
 
     def _require_growth(self, head: Checkpoint, note: bytes) -> None:
@@ -195,9 +202,9 @@ class Follower:
                 self._cursor, self._frontier = chunk.cursor, chunk.frontier
 
     def _chunks(self, head: Checkpoint, checking: Executor) -> Iterator[_Chunk]:
-        """Fetch and read, chunk by chunk, up to the head."""
+        """Fetch and read, chunk by chunk, up to the head or until told to stop."""
         cursor, frontier = self._cursor, self._frontier
-        while cursor.index < head.size:
+        while cursor.index < head.size and not self._stop.is_set():
             chunk = self._read_chunk(head, cursor, frontier, checking)
             cursor, frontier = chunk.cursor, chunk.frontier
             yield chunk
@@ -244,6 +251,8 @@ class Follower:
         got = start
         try:
             for batch in call:
+                # A batch may be large and hold no leaf: then the log would never be followed to its end.
+                require(len(batch.leaves) > 0, Reason.LEAF_WITHHELD, self._origin, f"no leaf in a batch at leaf {got}")
                 got += len(batch.leaves)
                 # A server that never stops serving must not fill our memory.
                 require(got <= end, Reason.LEAF_WITHHELD, self._origin, f"more than {end - start} leaves were served")

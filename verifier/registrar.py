@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from daemon.journal import journal
 from protocol.authoring import Draft
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from protocol.fold.work import Outcome
     from protocol.leaf import ReadLeaf
     from verifier.store import VerifierStore
+
+MAX_WHY_CHARACTERS: Final = 4_000
+"""Of one reason: pledges have thousands of parts, and every closing keeps all reasons."""
+
+_SHORTENED: Final = "... (shortened)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,11 @@ class Registrar:
 
 def _reasons(outcome: Outcome) -> dict[str, str]:
     """Explanations as indented text, by rank or name; what a person asks first when a level moves."""
-    reasons = {str(name): "\n".join(why.lines()) for name, why in outcome.reasons.items()}
+    reasons = {str(name): _short("\n".join(why.lines())) for name, why in outcome.reasons.items()}
     for transition in outcome.transitions:
         reasons[f"{transition.level} moved"] = f"{transition.before} -> {transition.after}"
     return reasons
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_WHY_CHARACTERS else text[: MAX_WHY_CHARACTERS - len(_SHORTENED)] + _SHORTENED

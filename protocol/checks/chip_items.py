@@ -1,6 +1,6 @@
 """Chips are items: what was delivered is declared, to the last one (spec: checks, 4; research T4, D3, D12).
 
-    expected = receipts - dispatches, per class, over all sites of the lab
+    expected = receipts - dispatches that the other side acknowledges, per class, over all sites of the lab
 
 Receipts of the period itself may have arrived after its start and dispatches before its end, so the count may be
 anywhere between the two; beyond that the tolerance is zero. Each receipt must match a supplier's or sender's word.
@@ -11,8 +11,8 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from protocol.checks.finding import BREACHED, DISCREPANT, figure, finding
-from standstill.v1 import compute_pb2
+from protocol.checks.finding import BREACHED, DISCREPANT, INCONCLUSIVE, figure, finding
+from standstill.v1 import agreement_pb2, compute_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +24,7 @@ CODES: Final = {
     "shipped-not-declared": "Chips that the lab received are missing from its inventory.",
     "declared-not-received": "The lab declares chips of which no delivery is on record.",
     "shipment-not-received": "Chips were shipped and not acknowledged within the agreed transit time.",
+    "dispatch-not-acknowledged": "The lab says that it sent chips away, and nobody says to have received them.",
     "receipt-without-shipment": "The lab acknowledges chips that nobody reports to have sent.",
     "transfer-mismatch": "Sender and receiver state different chips for one delivery.",
 }
@@ -35,6 +36,7 @@ def check(case: Case) -> Iterator[Finding]:
         for chip_class in case.agreement.chips:
             yield from _inventory(case, chip_class)
     yield from _deliveries(case)
+    yield from _dispatches(case)
 
 
 def _inventory(case: Case, chip_class: str) -> Iterator[Finding]:
@@ -45,10 +47,7 @@ def _inventory(case: Case, chip_class: str) -> Iterator[Finding]:
                 declared += row.chips.value
                 inventories.append(attestation.ref)
     moves = [move for move in case.transfers if move.header.author == case.lab and move.body.chip_class == chip_class]
-    received = [move for move in moves if move.body.direction == compute_pb2.DIRECTION_RECEIPT]
-    sent = [move for move in moves if move.body.direction == compute_pb2.DIRECTION_DISPATCH]
-    least = _chips(received, before=case.period) - _chips(sent, before=case.period + 1)
-    most = _chips(received, before=case.period + 1) - _chips(sent, before=case.period)
+    least, most = _expected(case, moves)
     refs = [move.ref for move in moves] + [s.ref for s in case.shipments if s.body.chip_class == chip_class]
     figures = [figure("observed", declared, "chips"), figure("tolerance", 0, "chips")]
     if declared < least:
@@ -61,9 +60,45 @@ def _inventory(case: Case, chip_class: str) -> Iterator[Finding]:
         yield finding("declared-not-received", DISCREPANT, text, figures=figures, statements=[*refs, *inventories])
 
 
+def _expected(case: Case, moves: list[Cited[compute_pb2.Transfer]]) -> tuple[int, int]:
+    """Least and most chips that the lab's deliveries leave it with."""
+    received = [move for move in moves if move.body.direction == compute_pb2.DIRECTION_RECEIPT]
+    sent = [move for move in moves if move.body.direction == compute_pb2.DIRECTION_DISPATCH]
+    # Only what both sides say leaves the inventory; what is still on its way may be counted or not.
+    gone = [move for move in sent if _acknowledged(case, move)]
+    moving = [move for move in sent if move not in gone and move.header.period >= _oldest_in_transit(case)]
+    least = _chips(received, before=case.period) - _chips([*gone, *moving], before=case.period + 1)
+    return least, _chips(received, before=case.period + 1) - _chips(gone, before=case.period)
+
+
 def _chips(moves: Iterable[Cited[compute_pb2.Transfer]], before: int) -> int:
     """Chips moved in periods before this one."""
     return sum(move.body.chips.value for move in moves if move.header.period < before)
+
+
+def _oldest_in_transit(case: Case) -> int:
+    """First period whose dispatches may still be on their way."""
+    return case.period - case.agreement.terms.verification.transit_periods
+
+
+def _acknowledged(case: Case, dispatch: Cited[compute_pb2.Transfer]) -> bool:
+    """Whether the other side says that it received the lab's dispatch, alike."""
+    return any(
+        move.header.author == dispatch.body.counterparty
+        and (move.body.direction, move.body.counterparty) == (compute_pb2.DIRECTION_RECEIPT, case.lab)
+        and (move.body.id, *_said(move)) == (dispatch.body.id, *_said(dispatch))
+        for move in case.transfers
+    )
+
+
+def _dispatches(case: Case) -> Iterator[Finding]:
+    """What the lab says it sent and nobody says to have received is still the lab's."""
+    for move in case.transfers:
+        own = move.header.author == case.lab and move.body.direction == compute_pb2.DIRECTION_DISPATCH
+        if own and move.header.period < _oldest_in_transit(case) and not _acknowledged(case, move):
+            text = f"{case.lab} says that it sent {move.body.chips.value} {move.body.chip_class} to "
+            text += f"{move.body.counterparty}, which does not say that it received them."
+            yield finding("dispatch-not-acknowledged", DISCREPANT, text, statements=[move.ref])
 
 
 def _deliveries(case: Case) -> Iterator[Finding]:
@@ -80,7 +115,7 @@ def _deliveries(case: Case) -> Iterator[Finding]:
         reported.setdefault((report.header.author, report.body.id), []).append(report)
     # A supplier may say one delivery in both forms; its report is the one that counts.
     sent = dispatched | reported
-    oldest = case.period - case.agreement.terms.verification.transit_periods
+    oldest = _oldest_in_transit(case)
     for delivery in sorted(sent.keys() | received.keys()):
         for shipment, receipt in zip_longest(sent.get(delivery, ()), received.get(delivery, ())):
             yield from _sides(case, shipment, receipt, oldest)
@@ -92,7 +127,10 @@ def _sides(case: Case, shipment: Cited[Any] | None, receipt: Cited[Any] | None, 
         count = shipment.body.chips.value
         text = f"{count} {shipment.body.chip_class} were sent to {case.lab} and are not acknowledged."
         figures = [figure("observed", 0, "chips"), figure("expected", count, "chips")]
-        yield finding("shipment-not-received", DISCREPANT, text, figures=figures, statements=[shipment.ref])
+        # Another lab's word alone accuses nobody; it stays unresolved on both sides.
+        supplied = case.agreement.has_role(shipment.header.author, agreement_pb2.ROLE_SUPPLIER)
+        severity = DISCREPANT if supplied else INCONCLUSIVE
+        yield finding("shipment-not-received", severity, text, figures=figures, statements=[shipment.ref])
     if shipment is None and receipt is not None and receipt.header.period < oldest:
         text = f"{case.lab} acknowledges delivery {receipt.body.id}, which {receipt.body.counterparty} does not report."
         yield finding("receipt-without-shipment", DISCREPANT, text, statements=[receipt.ref])

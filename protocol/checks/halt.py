@@ -22,8 +22,13 @@ CODES: Final = {
 
 def reported(case: Case) -> Cited[HaltReport] | None:
     """The first halt report for the level and episode that bind the lab."""
+    level = case.level
+    if level is None:
+        return None
     wanted = (case.duty.level, case.duty.episode)
-    return next((halt for halt in case.halts if (halt.body.level, halt.body.episode) == wanted), None)
+    # A report of a time before the wind-down began can't be about this episode.
+    begun = case.duty.since - level.wind_down_periods
+    return next((h for h in case.halts if (h.body.level, h.body.episode) == wanted and h.header.period >= begun), None)
 
 
 def check(case: Case) -> Iterator[Finding]:

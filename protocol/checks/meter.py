@@ -1,7 +1,7 @@
 """The independent meter against the lab's word: declared energy, and declared use (spec: checks, 8; research D2, D5).
 
-energy x PUE low <= reading <= energy x PUE high       against the declared energy
-reading <= sum held x high x PUE high                  against the declared use, whatever energy is declared
+energy x PUE low <= reading <= energy x PUE high                        against the declared energy
+sum held x low x PUE low <= reading <= sum held x high x PUE high       against the declared use
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ CODES: Final = {
     "meter-above-declared": "The site drew more than the declared energy and its losses explain.",
     "meter-below-declared": "The site drew less than the declared energy.",
     "meter-above-use": "The site drew more than the declared use and its losses can explain.",
+    "meter-below-use": "The site drew less than the declared use must have drawn.",
     "meter-contradicts-itself": "Two readings of one meter for one period differ.",
 }
 
@@ -67,12 +68,18 @@ def _compare(
                 text = f"The meter of {case.lab} shows {seen} Wh where {energy.value} Wh are declared."
                 figures = _figures(seen, expected, allowed, deviation(difference, joint_sigma(joint)))
                 yield finding(code, DISCREPANT, text, figures=figures, statements=refs, site=site.handle)
-    _, high = declared_range(case.agreement, attestation.body)
-    expected = -(-high * site.pue_high_milli // MILLI)
-    if seen - expected > (allowed := tolerance(spreads, share)):
-        text = f"The meter of {case.lab} shows {seen} Wh; its declared use can draw {expected} Wh at most."
-        figures = _figures(seen, expected, allowed, deviation(seen - expected, joint_sigma(spreads)))
-        yield finding("meter-above-use", DISCREPANT, text, figures=figures, statements=refs, site=site.handle)
+    # Against the declared use only the meter's own errors count: a lab can't widen the tolerance by what it states.
+    low, high = declared_range(case.agreement, attestation.body)
+    most, least = -(-high * site.pue_high_milli // MILLI), low * site.pue_low_milli // MILLI
+    allowed = tolerance(spreads, share)
+    for code, expected, difference, bound in (
+        ("meter-above-use", most, seen - most, "most"),
+        ("meter-below-use", least, least - seen, "least"),
+    ):
+        if difference > allowed:
+            text = f"The meter of {case.lab} shows {seen} Wh; its declared use draws at {bound} {expected} Wh."
+            figures = _figures(seen, expected, allowed, deviation(difference, joint_sigma(spreads)))
+            yield finding(code, DISCREPANT, text, figures=figures, statements=refs, site=site.handle)
 
 
 def _figures(seen: int, expected: int, allowed: int, tenths: int) -> list[assessment_pb2.Figure]:

@@ -21,7 +21,5 @@ CODES: Final = {
 def check(case: Case) -> Iterator[Finding]:
     """One finding per refused statement. Could not be read is never failed: the severity is inconclusive."""
     for leaf in case.refused:
-        about = leaf.header is not None and leaf.header.HasField("period") and leaf.header.period == case.period
-        if about:
-            text = f"Statement {leaf.index} of {leaf.origin} was refused: {leaf.refusal}."
-            yield finding("statement-refused", INCONCLUSIVE, text, statements=[place(leaf)])
+        text = f"Statement {leaf.index} of {leaf.origin} was refused: {leaf.refusal}."
+        yield finding("statement-refused", INCONCLUSIVE, text, statements=[place(leaf)])

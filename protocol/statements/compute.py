@@ -9,11 +9,13 @@ from protocol.statements.quantities import (
     TRAINING,
     require_class,
     require_count,
+    require_energy,
     require_label,
     require_quantity,
     require_span,
 )
 from protocol.wire import MAX_UINT, require_digest
+from standstill.v1 import agreement_pb2
 from standstill.v1 import compute_pb2 as pb
 from standstill.v1 import quantity_pb2 as q
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from standstill.v1.header_pb2 import Header
 
 MAX_ID: Final = 128
+_HOLDERS: Final = (agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER)
 
 
 def attestation(body: pb.ComputeAttestation, header: Header, agreement: Agreement) -> None:
@@ -39,7 +42,7 @@ def attestation(body: pb.ComputeAttestation, header: Header, agreement: Agreemen
         held += _use(use, chips, agreement)
     require(held <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, "attestation.use.held", "the sum overflows")
     if body.HasField("energy"):
-        require_quantity(body, "energy", q.UNIT_WATT_HOUR, "attestation")
+        require_energy(body, "energy", "attestation")
     if body.mapping:
         require_digest(body.mapping, "attestation.mapping")
 
@@ -81,10 +84,12 @@ def transfer(body: pb.Transfer, header: Header, agreement: Agreement) -> None:
     _id(body.id, "transfer.id")
     sides = {pb.DIRECTION_DISPATCH, pb.DIRECTION_RECEIPT}
     require(body.direction in sides, Reason.VALUE_OUT_OF_RANGE, "transfer.direction", str(body.direction))
-    other = body.counterparty in agreement.parties and body.counterparty != header.author
-    require(other, Reason.NAME_UNKNOWN, "transfer.counterparty", repr(body.counterparty))
+    holds_chips = any(agreement.has_role(body.counterparty, role) for role in _HOLDERS)
+    other = holds_chips and body.counterparty != header.author
+    require(other, Reason.NAME_UNKNOWN, "transfer.counterparty", f"{body.counterparty!r}: another lab or a supplier")
     require_class(body.chip_class, agreement, "transfer")
-    require_count(body, "chips", "transfer")
+    moved = require_count(body, "chips", "transfer")
+    require(moved > 0, Reason.QUANTITY_OUT_OF_RANGE, "transfer.chips", "at least one")
 
 
 def _id(value: str, where: str) -> None:

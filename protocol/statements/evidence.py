@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protocol.errors import Reason, require
-from protocol.statements.quantities import require_class, require_count, require_quantity, require_span
+from protocol.statements.quantities import require_class, require_count, require_energy, require_span
 from protocol.wire import MAX_UINT, require_digest
 from standstill.v1 import agreement_pb2 as agreement_pb
-from standstill.v1 import quantity_pb2 as q
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
@@ -22,7 +21,8 @@ def shipment_report(body: pb.ShipmentReport, header: Header, agreement: Agreemen
     to_lab = agreement.has_role(body.receiver, agreement_pb.ROLE_LAB) and body.receiver != header.author
     require(to_lab, Reason.NAME_UNKNOWN, "shipment_report.receiver", repr(body.receiver))
     require_class(body.chip_class, agreement, "shipment_report")
-    require_count(body, "chips", "shipment_report")
+    shipped = require_count(body, "chips", "shipment_report")
+    require(shipped > 0, Reason.QUANTITY_OUT_OF_RANGE, "shipment_report.chips", "at least one")
 
 
 def meter_reading(body: pb.MeterReading, header: Header, agreement: Agreement) -> None:
@@ -33,7 +33,7 @@ def meter_reading(body: pb.MeterReading, header: Header, agreement: Agreement) -
     _, site = agreement.sites[header.site]
     require(site.metered_by == header.author, Reason.NO_AUTHORITY, "header.author", f"metered by {site.metered_by!r}")
     require_span(body.start, body.end, header.period, agreement, "meter_reading")
-    require_quantity(body, "energy", q.UNIT_WATT_HOUR, "meter_reading")
+    require_energy(body, "energy", "meter_reading")
 
 
 def indicator_report(body: pb.IndicatorReport, header: Header, agreement: Agreement) -> None:

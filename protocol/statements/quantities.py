@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MAX_UNCERTAINTY_PPM: Final = 1_000_000
 """One hundred per cent: a figure known worse than that is none."""
 
+MAX_ENERGY_UNCERTAINTY_PPM: Final = 50_000
+"""Five per cent, the worst that the research's tables reckon with: an energy known worse contradicts nothing."""
+
 TRAINING: Final = frozenset({pb.LABEL_TRAIN, pb.LABEL_POST_TRAIN})
 """Labels under which operations must be stated."""
 
@@ -38,6 +41,20 @@ def require_quantity(owner: object, name: str, unit: pb.Unit.ValueType, where: s
         found = f"{quantity.random_ppm}, {quantity.systematic_ppm} ppm"
         raise Refused(Reason.UNCERTAINTY_OUT_OF_RANGE, f"{where}.{name}", found)
     return quantity.value
+
+
+def require_energy(owner: object, name: str, where: str) -> int:
+    """An energy in watt-hours that is known well enough to be compared.
+
+    Raises:
+        Refused: as :func:`require_quantity`, and UNCERTAINTY_OUT_OF_RANGE above five per cent.
+    """
+    value = require_quantity(owner, name, pb.UNIT_WATT_HOUR, where)
+    quantity: pb.Quantity = getattr(owner, name)
+    if max(quantity.random_ppm, quantity.systematic_ppm) > MAX_ENERGY_UNCERTAINTY_PPM:
+        found = f"{quantity.random_ppm}, {quantity.systematic_ppm} ppm; at most {MAX_ENERGY_UNCERTAINTY_PPM}"
+        raise Refused(Reason.UNCERTAINTY_OUT_OF_RANGE, f"{where}.{name}", found)
+    return value
 
 
 def require_count(owner: object, name: str, where: str) -> int:

@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench import history
 from bench.measure import Aim, Measurement, Run, Target, middle
 from cli.audit.trust import FILE as TRUST
 from standstill.v1 import bundle_pb2
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ASKED: Final = 15
 QUICK_ASKED: Final = 3
@@ -26,23 +29,13 @@ def offline(run: Run) -> list[Measurement]:
     """B8, and the assessments that the bundle's history took."""
     with history.opened(run.home / "offline", sites=_SITES) as past:
         past.live(_PERIODS)
-        data = past.bundle(_LAB)
+        data, digest = past.bundle(_LAB), past.parties.agreement.digest
         each = past.assessing / past.assessed * 1e3
-        digest = past.parties.agreement.digest.hex()
     file = run.home / "evidence.bundle"
     file.write_bytes(data)
-    (run.home / TRUST).write_text(f"{digest}\n")
+    (run.home / TRUST).write_text(f"{digest.hex()}\n")
     count = sum(len(log.leaves) for log in bundle_pb2.Bundle.FromString(data).logs)
-    check = [sys.executable, "-m", "cli.main", "audit", "verify", str(file)]
-    bare = [sys.executable, "-c", "pass"]
-    # Whatever this process was told about bytecode: an installed program has it, from its first run on.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPYCACHEPREFIX"] = str(run.home / "bytecode")
-    _milliseconds(check, environment)
-    taken = [
-        (_milliseconds(check, environment), _milliseconds(bare, environment))
-        for _ in range(run.size(ASKED, QUICK_ASKED))
-    ]
+    taken = _checks(run, file)
     return [
         Measurement(
             name="B8",
@@ -63,6 +56,18 @@ def offline(run: Run) -> list[Measurement]:
             note=f"{2 * _SITES} statements each; happens at closings, so it is not in B1",
         ),
     ]
+
+
+def _checks(run: Run, file: Path) -> list[tuple[float, float]]:
+    """Milliseconds of the check of a bundle, and of a bare interpreter, in turns."""
+    check = [sys.executable, "-m", "cli.main", "audit", "verify", str(file)]
+    bare = [sys.executable, "-c", "pass"]
+    # Whatever this process was told about bytecode: an installed program has it, from its first run on.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(run.home / "bytecode")
+    _milliseconds(check, environment)
+    asked = run.size(ASKED, QUICK_ASKED)
+    return [(_milliseconds(check, environment), _milliseconds(bare, environment)) for _ in range(asked)]
 
 
 def _milliseconds(command: list[str], environment: dict[str, str]) -> float:

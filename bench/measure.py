@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sqlite3
@@ -72,8 +73,8 @@ class Measurement:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is reached; None if there is none."""
-        return None if self.target is None else self.target.met_by(self.figure)
+        """Whether the target is reached; None if there is none, or no figure."""
+        return None if self.target is None or math.isnan(self.figure) else self.target.met_by(self.figure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,19 @@ from typing import Any
 
 import grpc
 
+from cli.audit.words import safe
 from cli.output import Exit, exit_of
 from daemon.rpc_errors import refused_by
 
 
 def explain_failure(error: grpc.RpcError) -> tuple[str, Exit]:
-    """One line on what went wrong, and the exit code for it."""
+    """One line on what went wrong, which cannot steer a terminal, and the exit code for it."""
     refused = refused_by(error)
     if refused is not None:
-        return f"refused: {refused}", exit_of(refused.reason, remote=True)
+        return safe(f"refused: {refused}"), exit_of(refused.reason, remote=True)
     # Errors that a call raises are calls as well; the stubs know only of the first.
     call: Any = error
-    said = " ".join(str(call.details()).split())
+    said = safe(" ".join(str(call.details()).split()))
     match call.code():
         case grpc.StatusCode.UNAVAILABLE:
             return f"not reached: {said}", Exit.NOT_REACHED

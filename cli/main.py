@@ -74,7 +74,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         hint("interrupted")
         return Exit.INTERRUPTED
     except Refused as refused:
-        hint(str(refused))
+        # Imported where something went wrong, so that what goes well starts fast.
+        from cli.audit.words import safe
+
+        hint(safe(str(refused)))
         return exit_of(refused.reason)
     except BrokenPipeError:
         # The reader of our output has gone; there is nobody left to tell.

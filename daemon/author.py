@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import secrets
 import threading
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from daemon.leaf import EMPTY, Head, StoredLeaf, storable
+from daemon.leaf import EMPTY, Head
+from daemon.rows import resume, store_leaf
 from protocol.authoring import Draft, write_leaf
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.commitment import SALT_BYTES
@@ -22,7 +23,7 @@ from protocol.errors import Reason, require
 from protocol.keys import public_key
 from protocol.leaf import Cursor, KeyRing, ReadLeaf, read_leaves
 from protocol.statements import KINDS
-from standstill.v1 import envelope_pb2, header_pb2, membership_pb2
+from standstill.v1 import envelope_pb2, header_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from daemon.clock import Clock
     from daemon.log_store import LogStore
     from protocol.agreement import Agreement
-
-NO_SITE: Final = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,29 +199,7 @@ def open_author(agreement: Agreement, store: LogStore, seeds: Seeds, clock: Cloc
     """
     with store.transaction() as tx:
         store.add_log(tx, cursor.origin)
-    head = store.head(cursor.origin)
-    if head != EMPTY:
-        for leaf in store.by_kind(cursor.origin, header_pb2.KIND_KEY_SET):
-            if leaf.refusal is None and leaf.body is not None:
-                cursor = replace(cursor, keys=cursor.keys.after(membership_pb2.KeySet.FromString(leaf.body)))
-        last = store.leaf(cursor.origin, head.size - 1)
-        cursor = replace(cursor, index=head.size, previous=last.leaf_hash)
-    return Author(agreement, store, seeds, clock, cursor)
-
-
-def store_leaf(leaf: envelope_pb2.Leaf, read: ReadLeaf) -> StoredLeaf:
-    """The row of a leaf that was read."""
-    header, body_salt = read.header, leaf.body_salt
-    if header is None:
-        kind, period, audience, site = 0, None, header_pb2.AUDIENCE_SEALED, NO_SITE
-    else:
-        kind, audience, site = header.kind, header.audience, header.site
-        period = header.period if header.HasField("period") else None
-    refusal = storable(read.refusal) if read.refusal is not None else None
-    salt, body = (body_salt, leaf.body) if body_salt else (None, None)
-    # By position, in the order of the columns: names would cost a verifier as much again for every statement.
-    place = (read.index, kind, period, audience, read.leaf_hash)
-    return StoredLeaf(*place, leaf.leaf_salt, read.identity, site, refusal, salt, leaf.envelope, body)
+    return Author(agreement, store, seeds, clock, resume(store, cursor))
 
 
 def _trust_own(claims: Sequence[object]) -> list[bool]:

@@ -137,7 +137,7 @@ class LogServicer(log_service_pb2_grpc.LogServiceServicer):
 
 def open_leaf(leaf: StoredLeaf, reader: Reader) -> envelope_pb2.Leaf:
     """The leaf as far as `reader`, who may read its header, may see its body."""
-    opening = (leaf.sequence, leaf.audience, leaf.leaf_salt, leaf.envelope, leaf.body_salt, leaf.body)
+    opening = (leaf.sequence, leaf.audience, leaf.leaf_salt, leaf.body_salt, leaf.envelope, leaf.body)
     return _opened([opening], reader).leaves[0]
 
 
@@ -145,7 +145,7 @@ def _opened(openings: Iterable[Opening], reader: Reader) -> log_service_pb2.Stre
     """A batch of leaves for `reader`, made in place: a leaf that is made first would be copied into it."""
     response = log_service_pb2.StreamLeavesResponse()
     add = response.leaves.add
-    for _, audience, leaf_salt, envelope, body_salt, body in openings:
+    for _, audience, leaf_salt, body_salt, envelope, body in openings:
         if body is None or body_salt is None or not may_read_body(reader, audience):
             add(leaf_salt=leaf_salt, envelope=envelope)
         else:

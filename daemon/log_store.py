@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import Connection, Row
 
@@ -52,13 +52,13 @@ _SELECT: Final = f"SELECT {_COLUMNS} FROM leaves WHERE log_id = ?"  # noqa: S608
 _RANGE: Final = f"{_SELECT} AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?"
 _BY_KIND: Final = f"{_SELECT} AND kind = ?"
 _OPENINGS: Final = (
-    "SELECT idx, audience, leaf_salt, envelope, body_salt, body FROM leaves "
+    "SELECT idx, audience, leaf_salt, body_salt, envelope, body FROM leaves "
     "WHERE log_id = ? AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?"
 )
 
 
-Opening = tuple[int, int, bytes, bytes, bytes | None, bytes | None]
-"""Sequence, audience, leaf_salt, envelope, body_salt and body of a :class:`StoredLeaf`."""
+Opening = tuple[int, int, bytes, bytes | None, bytes, bytes | None]
+"""Sequence, audience, leaf_salt, body_salt, envelope and body of a :class:`StoredLeaf`."""
 
 
 class Conflict(Refused):
@@ -235,41 +235,13 @@ class LogStore:
             raise Refused(Reason.INDEX_OUT_OF_RANGE, "index", f"expected an index below the size, found {index}")
         return StoredLeaf._make(row)
 
-    def batch(
-        self,
-        origin: str,
-        start: int,
-        end: int,
-        *,
-        most_leaves: int = BATCH_LEAVES,
-        most_bytes: int = BATCH_BYTES,
-        tx: Connection | None = None,
-    ) -> list[StoredLeaf]:
-        """The first leaves of [start, end): at least one if there is one, then as many as the limits allow.
-
-        Args:
-            origin: the log.
-            start: first index.
-            end: index after the last.
-            most_leaves: limit of their number.
-            most_bytes: limit of the bytes that they take in a message, a little over-estimated.
-            tx: where to read; what is committed if absent.
+    def batch(self, origin: str, start: int, end: int, *, tx: Connection | None = None) -> list[StoredLeaf]:
+        """The first leaves of [start, end): at least one if there is one, then as many as a message takes.
 
         Raises:
             Refused: UNKNOWN_ORIGIN.
         """
-        leaves: list[StoredLeaf] = []
-        with self.database.reading(tx) as connection:
-            log_id = self._log_id(connection, origin)
-            rows = connection.exec_driver_sql(self.database.sql(_RANGE), (log_id, start, end, most_leaves))
-            for row in rows:
-                leaf = StoredLeaf._make(row)
-                most_bytes -= len(leaf.envelope) + len(leaf.body or b"") + _LEAF_OVERHEAD_BYTES
-                if leaves and most_bytes < 0:
-                    rows.close()
-                    break
-                leaves.append(leaf)
-        return leaves
+        return [StoredLeaf._make(row) for row in self._some(_RANGE, origin, start, end, tx)]
 
     def openings(self, origin: str, start: int, end: int) -> list[Opening]:
         """As :meth:`batch`, only what a leaf is served from: a log is streamed more often than anything else is read.
@@ -277,15 +249,18 @@ class LogStore:
         Raises:
             Refused: UNKNOWN_ORIGIN.
         """
-        found: list[Opening] = []
+        return cast("list[Opening]", self._some(_OPENINGS, origin, start, end, None))
+
+    def _some(self, statement: str, origin: str, start: int, end: int, tx: Connection | None) -> list[Row[Any]]:
+        """The first rows of a range that ends in envelope and body: as many as a message takes."""
+        found: list[Row[Any]] = []
         room = BATCH_BYTES
-        with self.database.reading() as connection:
+        with self.database.reading(tx) as connection:
             log_id = self._log_id(connection, origin)
-            rows = connection.exec_driver_sql(self.database.sql(_OPENINGS), (log_id, start, end, BATCH_LEAVES))
+            rows = connection.exec_driver_sql(self.database.sql(statement), (log_id, start, end, BATCH_LEAVES))
             for part in rows.partitions(_PART_LEAVES):
                 for row in part:
-                    _, _, _, envelope, _, body = row
-                    room -= len(envelope) + len(body or b"") + _LEAF_OVERHEAD_BYTES
+                    room -= len(row[-2]) + len(row[-1] or b"") + _LEAF_OVERHEAD_BYTES
                     if found and room < 0:
                         rows.close()
                         return found

@@ -81,15 +81,15 @@ class Assessor:
         """By lab, the periods that a closing makes due."""
         previous = self._store.closing_back(record_period, 1)
         waiting = self._store.closing_back(record_period, self._patience)
-        due = self._touched(record_period)
-        for lab, periods in due.items():
+        due, young = self._touched(record_period), range(waiting, record_period)
+        for lab in due:
             # What the closing before this one could not appraise yet: its own period, and those that stayed dark.
-            periods |= set(range(previous, record_period))
-            periods |= {found.period for found in self._store.inconclusive(lab, waiting)}
-            periods |= {period for failed, period in self._failed if failed == lab}
+            due[lab] |= set(range(previous, record_period))
+            due[lab] |= {found.period for found in self._store.inconclusive(lab, waiting)}
+            due[lab] |= {period for failed, period in self._failed if failed == lab}
             # What failed before a restart has no verdict.
-            span = range(waiting, record_period)
-            periods |= set(span) - {found.period for found in self._store.verdicts(lab, waiting, span.stop, len(span))}
+            assessed = self._store.verdicts(lab, young.start, young.stop, len(young))
+            due[lab] |= set(young) - {found.period for found in assessed}
         return due
 
     def _settle(self, lab: str, period: int, record_period: int) -> Revision | None:
@@ -98,7 +98,8 @@ class Assessor:
             revision = self._revise(lab, period, record_period)
             if revision is not None:
                 self._publish(revision)
-        except Exception as error:  # noqa: BLE001 - a mistake of ours hides behind no lab: it is told with its traceback
+        except Exception as error:
+            # Also a mistake of ours: told with its traceback, it must not cost other labs their verdicts.
             if isinstance(error, Refused) and error.reason in OF_THIS_MACHINE:
                 raise
             self._failed.add((lab, period))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -116,12 +117,13 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             self._require_lab(request.lab)
         labs = [request.lab] if request.lab else list(self._agreement.labs)
         limit = _limit(request.limit)
-        placed = [
+        # Details are read one by one, until there are enough findings.
+        placed = (
             audit_service_pb2.PlacedFinding(lab=verdict.lab, period=verdict.period, finding=finding)
             for verdict in self._store.with_findings(labs, request.from_period, limit)
             for finding in self._details(verdict).findings
-        ]
-        return audit_service_pb2.ListFindingsResponse(findings=placed[:limit])
+        )
+        return audit_service_pb2.ListFindingsResponse(findings=islice(placed, limit))
 
     def GetBundle(
         self, request: audit_service_pb2.GetBundleRequest, context: grpc.ServicerContext

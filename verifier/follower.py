@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
-from daemon.author import store_leaf
 from daemon.journal import journal
-from daemon.leaf import EMPTY, storable
+from daemon.leaf import storable
+from daemon.rows import resume, store_leaf
 from daemon.rpc_errors import refused_by
 from protocol.checkpoint import Checkpoint, checkpoint_of, open_checkpoint
 from protocol.cosignature import cosign
@@ -28,7 +28,7 @@ from protocol.leaf import Bodies, Cursor, open_leaves
 from protocol.merkle import Frontier, verify_consistency
 from protocol.note import add_signatures, ed25519_verifier, open_note, verifier_key
 from protocol.witness import AddCheckpoint, add_checkpoint
-from standstill.v1 import header_pb2, log_service_pb2, log_service_pb2_grpc, membership_pb2, record_pb2
+from standstill.v1 import log_service_pb2, log_service_pb2_grpc, record_pb2
 from verifier.mirror import read_mirrored
 from verifier.trouble import RETRY_SECONDS
 
@@ -131,7 +131,7 @@ class Follower:
         checked = handling.witness.seed is None or not store.is_mirrored(self._origin)
         what = "expected a store whose statements were checked; set mirror = true, or begin with a new store"
         require(checked, Reason.STORE_IS_MIRROR, self._origin, what)
-        self._cursor = resume(store, self._origin, party)
+        self._cursor = resume(store.logs, Cursor(self._origin, party))
         self._frontier = store.logs.frontier(self._origin)
         self._stop = threading.Event()
         self.status = Following(self._origin, party, self._cursor.index, NEVER, "not reached yet")
@@ -303,16 +303,3 @@ def _one_ahead(chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
             raise
         yield chunk
         chunk = following
-
-
-def resume(store: VerifierStore, origin: str, party: str) -> Cursor:
-    """The place in a log up to which its leaves are held, with the keys in force there."""
-    head = store.logs.head(origin)
-    cursor = Cursor(origin, party)
-    if head == EMPTY:
-        return cursor
-    for row in store.logs.by_kind(origin, header_pb2.KIND_KEY_SET):
-        if row.refusal is None and row.body is not None:
-            cursor = replace(cursor, keys=cursor.keys.after(membership_pb2.KeySet.FromString(row.body)))
-    last = store.logs.leaf(origin, head.size - 1)
-    return replace(cursor, index=head.size, previous=last.leaf_hash)

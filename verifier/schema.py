@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, SmallInteger, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 
 from daemon.schema import METADATA
 
@@ -54,6 +65,9 @@ REFUSED: Final = Table(
 )
 """Statements that the fold refused, with the broken rule."""
 
+HAS_FINDINGS: Final = text("findings > 0")
+"""Said with the number itself: a database uses a partial index only where it sees the same words."""
+
 VERDICTS: Final = Table(
     "verdicts",
     METADATA,
@@ -66,7 +80,8 @@ VERDICTS: Final = Table(
     Column("sketch", Text, nullable=False),
     PrimaryKeyConstraint("lab", "period"),
     Index(None, "lab", "verdict", "period"),
-    Index(None, "findings", "period"),
+    # Only where there are some: most periods of most labs have none.
+    Index("ix_verdicts_findings", "lab", "period", sqlite_where=HAS_FINDINGS, postgresql_where=HAS_FINDINGS),
 )
 """Newest revision of each assessment by this verifier: where it stands in its log, and what it says in short."""
 

@@ -38,7 +38,8 @@ def command(options: Options, lab: str, period: int | None, output: str | None, 
     """Fetch the evidence behind the verdict on LAB in PERIOD (the newest if not given) into one file.
 
     The file is checked before it is kept. Exit codes: 0 done, 1 its bytes give another verdict than the verifier
-    signed (kept, as proof), 3 or 5 it cannot be checked or trusted (not kept), 4 not reached, 6 refused.
+    signed (kept, as proof), 3 or 5 it cannot be checked or trusted or is of something else (not kept), 4 not reached,
+    6 refused.
     """
     with asking(options) as asked:
         request = pb.GetBundleRequest(lab=lab, period=period)
@@ -50,6 +51,7 @@ def command(options: Options, lab: str, period: int | None, output: str | None, 
             hint(f"The bundle does not hold: {failed.name}: {words.safe(failed.detail)}" if failed else "Not checked.")
             hint("Nothing was written. Ask again; if it stays so, tell the verifier's operator.")
             end(code)
+        _require_asked(report, lab, period)
         file = output or f"{words.safe(report.lab)}-P{report.period}.bundle"
         if file == "-":
             sys.stdout.buffer.write(data)
@@ -57,6 +59,14 @@ def command(options: Options, lab: str, period: int | None, output: str | None, 
             write_whole(Path(file), data)
             _say(asked.as_of, file, data, report, code, as_json=as_json, look=Look(**look))
     end(code)
+
+
+def _require_asked(report: Report, lab: str, period: int | None) -> None:
+    """A sound bundle of something else is no answer, and must not be taken for one by its name."""
+    if report.lab != lab or period not in {None, report.period}:
+        asked = words.safe(lab) if period is None else f"{words.safe(lab)} P{period}"
+        hint(f"Asked for {asked}, the verifier sent {words.safe(report.lab)} P{report.period}. Nothing was written.")
+        end(Exit.NOT_TRUSTED)
 
 
 def _collect(chunks: Iterable[bytes]) -> bytes:

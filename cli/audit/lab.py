@@ -18,7 +18,7 @@ from cli.audit.evidence import (
     show_finding,
     state_word,
 )
-from cli.output import Exit, answer, end
+from cli.output import Exit, answer, end, hint
 from cli.tables import Look, Page, colored
 from standstill.v1 import audit_service_pb2 as pb
 
@@ -36,11 +36,12 @@ def command(
     """Show one LAB and one period in full: verdict, evidence, findings, blind spots.
 
     Exit codes: 0 honored, 1 discrepant or breached, 3 could not be appraised or was not, 4 verifier not reached,
-    5 it answers for another agreement.
+    5 it answers for another agreement or another lab.
     """
     with asking(options) as asked:
         request = pb.ListAssessmentsRequest(lab=lab, to_period=period, limit=last)
         found = list(asked.stub.ListAssessments(request).assessments)
+        _require_asked(found, lab)
         shown = found[0] if found and period in {None, found[0].period} else None
         code = Exit.NOT_APPRAISED if shown is None else words.EXITS.get(shown.verdict, Exit.NOT_APPRAISED)
         if as_json:
@@ -50,6 +51,14 @@ def command(
         else:
             _show(asked, Page(Look(color, only_ascii)), lab, shown, found)
     end(code)
+
+
+def _require_asked(found: list[pb.AssessedPeriod], lab: str) -> None:
+    """Verdicts on another lab are no answer."""
+    others = sorted({words.safe(item.lab) for item in found if item.lab != lab})
+    if others:
+        hint(f"Asked for {words.safe(lab)}, the verifier answered for {', '.join(others)}. Nothing was shown.")
+        end(Exit.NOT_TRUSTED)
 
 
 def _show(asked: Asked, page: Page, lab: str, shown: pb.AssessedPeriod | None, found: list[pb.AssessedPeriod]) -> None:

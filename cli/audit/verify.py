@@ -11,7 +11,7 @@ import click
 
 from cli.audit import trust, words
 from cli.output import Exit, answer, end, json_option
-from protocol.bundle import MAX_BUNDLE_BYTES, Report, Result, verify_bundle
+from protocol.bundle import BEYOND, MAX_BUNDLE_BYTES, Report, Result, verify_bundle
 from protocol.errors import Reason
 
 SCHEMA: Final = "standstill/audit.verify/1"
@@ -21,8 +21,6 @@ _EXITS: Final = {
     Reason.BUNDLE_INCOMPLETE: Exit.NOT_APPRAISED,
 }
 """Refusals that say something else than that the data cannot be trusted."""
-
-_TRUST_ROOT: Final = "trust root"
 
 
 class _Root(NamedTuple):
@@ -60,12 +58,12 @@ def command(file: str, given: str | None, only_ascii: bool, as_json: bool) -> No
 
 
 def exit_of(report: Report) -> Exit:
-    """What a report means for the exit code; the step that no bundle can pass does not change it."""
+    """What a report means for the exit code; steps that no bundle can pass do not change it."""
     failed = report.failed()
     if failed is not None:
         return Exit.NOT_TRUSTED if failed.reason is None else _EXITS.get(failed.reason, Exit.NOT_TRUSTED)
-    pinned = any(step.name == _TRUST_ROOT and step.result is Result.PASSED for step in report.steps)
-    return Exit.DONE if pinned else Exit.NOT_APPRAISED
+    unchecked = {step.name for step in report.steps if step.result is Result.NOT_CHECKED}
+    return Exit.DONE if unchecked <= BEYOND else Exit.NOT_APPRAISED
 
 
 def _root(file: str, given: str | None) -> _Root:
@@ -115,6 +113,7 @@ def _data(report: Report) -> dict[str, Any]:
         "lab": report.lab,
         "period": report.period,
         "verdict": words.mark(report.verdict or 0).word if report.verdict is not None else None,
+        "record_period": report.assessment.record_period if report.assessment is not None else None,
         "checks": [
             {"name": step.name, "result": str(step.result), "detail": step.detail, "reason": step.reason}
             for step in report.steps
@@ -127,6 +126,8 @@ def _print(report: Report, root: _Root, code: Exit, *, only_ascii: bool) -> None
     width = max(len(step.name) for step in report.steps)
     shown = {Result.PASSED: "passed", Result.FAILED: "FAILED", Result.NOT_CHECKED: "NOT CHECKED"}
     lines = [f" {step.name:{width}}  {shown[step.result]:11}  {words.safe(step.detail)}" for step in report.steps]
+    if report.assessment is not None:
+        lines.append(f"Assessed on the record to P{report.assessment.record_period}")
     lines += [root.note] if root.note else []
     for line in [*lines, _conclusion(report, code)]:
         click.echo(words.as_ascii(line) if only_ascii else line)

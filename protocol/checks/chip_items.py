@@ -8,6 +8,7 @@ anywhere between the two; beyond that the tolerance is zero. Each receipt must m
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,8 +66,9 @@ def _expected(case: Case, moves: list[Cited[compute_pb2.Transfer]]) -> tuple[int
     received = [move for move in moves if move.body.direction == compute_pb2.DIRECTION_RECEIPT]
     sent = [move for move in moves if move.body.direction == compute_pb2.DIRECTION_DISPATCH]
     # Only what both sides say leaves the inventory; what is still on its way may be counted or not.
-    gone = [move for move in sent if _acknowledged(case, move)]
-    moving = [move for move in sent if move not in gone and move.header.period >= _oldest_in_transit(case)]
+    acknowledged, oldest = _acknowledged(case), _oldest_in_transit(case)
+    gone = [move for move in sent if move.leaf.index in acknowledged]
+    moving = [move for move in sent if move.leaf.index not in acknowledged and move.header.period >= oldest]
     least = _chips(received, before=case.period) - _chips([*gone, *moving], before=case.period + 1)
     return least, _chips(received, before=case.period + 1) - _chips(gone, before=case.period)
 
@@ -81,21 +83,30 @@ def _oldest_in_transit(case: Case) -> int:
     return case.period - case.agreement.terms.verification.transit_periods
 
 
-def _acknowledged(case: Case, dispatch: Cited[compute_pb2.Transfer]) -> bool:
-    """Whether the other side says that it received the lab's dispatch, alike."""
-    return any(
-        move.header.author == dispatch.body.counterparty
-        and (move.body.direction, move.body.counterparty) == (compute_pb2.DIRECTION_RECEIPT, case.lab)
-        and (move.body.id, *_said(move)) == (dispatch.body.id, *_said(dispatch))
+def _acknowledged(case: Case) -> set[int]:
+    """Leaf indices of the lab's dispatches that the other side says it received, alike, and as often."""
+    receipts = Counter(
+        (move.header.author, move.body.id, *_said(move))
         for move in case.transfers
+        if (move.body.direction, move.body.counterparty) == (compute_pb2.DIRECTION_RECEIPT, case.lab)
     )
+    found = set()
+    for move in case.transfers:
+        if move.header.author == case.lab and move.body.direction == compute_pb2.DIRECTION_DISPATCH:
+            said = (move.body.counterparty, move.body.id, *_said(move))
+            # A receipt is the word on one delivery: saying the dispatch twice must not take more away.
+            if receipts[said]:
+                receipts[said] -= 1
+                found.add(move.leaf.index)
+    return found
 
 
 def _dispatches(case: Case) -> Iterator[Finding]:
     """What the lab says it sent and nobody says to have received is still the lab's."""
+    acknowledged = _acknowledged(case)
     for move in case.transfers:
         own = move.header.author == case.lab and move.body.direction == compute_pb2.DIRECTION_DISPATCH
-        if own and move.header.period < _oldest_in_transit(case) and not _acknowledged(case, move):
+        if own and move.header.period < _oldest_in_transit(case) and move.leaf.index not in acknowledged:
             text = f"{case.lab} says that it sent {move.body.chips.value} {move.body.chip_class} to "
             text += f"{move.body.counterparty}, which does not say that it received them."
             yield finding("dispatch-not-acknowledged", DISCREPANT, text, statements=[move.ref])

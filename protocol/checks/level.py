@@ -47,7 +47,8 @@ def check(case: Case) -> Iterator[Finding]:
 def _cap(case: Case, level: agreement_pb2.Level, cap: agreement_pb2.Cap) -> Iterator[Finding]:
     """Sums over all sites of the lab and the window's periods since the level applies."""
     first = max(case.period - cap.window_periods + 1, case.duty.since)
-    inside = [s for s in (*case.window, *case.attestations.values()) if s.header.period >= first]
+    now = (*case.attestations.values(), *case.repeated)
+    inside = [s for s in (*case.window, *now) if s.header.period >= first]
     refs = [statement.ref for statement in inside]
     said: dict[tuple[int, bytes], list[list[Use]]] = {}
     for statement in inside:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -17,7 +18,6 @@ from daemon.journal import journal, open_journal
 def _restored() -> Iterator[None]:
     yield
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 class Terminal(io.StringIO):
@@ -35,6 +35,16 @@ def test_writes_one_json_object_per_line_with_the_time_in_utc() -> None:
     assert line.count("Z") == 1
     assert moment.utcoffset() == datetime.now(UTC).utcoffset()
     assert said == {"event": "published", "index": 7, "level": "info", "program": "node"}
+
+
+def test_names_the_program_in_lines_of_every_thread() -> None:
+    out = io.StringIO()
+    open_journal("verifier vera", stream=out)
+    other = threading.Thread(target=lambda: journal().info("closed", period=3))
+    other.start()
+    other.join()
+
+    assert json.loads(out.getvalue())["program"] == "verifier vera"
 
 
 def test_writes_the_cause_of_an_error() -> None:

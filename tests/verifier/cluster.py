@@ -16,13 +16,14 @@ import grpc
 from google.protobuf.message import Message
 
 import verifier.schema  # noqa: F401 - its tables belong to the store
-from daemon.author import Author, Seeds, open_author, store_leaf
+from daemon.author import Author, Seeds, open_author
 from daemon.channel import open_channel
 from daemon.clock import FileClock
 from daemon.files import write_whole
 from daemon.keyfiles import write_seed
 from daemon.log_service import SERVICE, LogServicer
 from daemon.log_store import LogStore, open_store
+from daemon.rows import store_leaf
 from daemon.server import Server
 from daemon.tls import Identity, Peer, Peers, make_certificate, server_credentials
 from protocol.agreement import Agreement
@@ -55,10 +56,12 @@ class Servicer(LogServicer):
         note: served instead of the true checkpoint.
         alter: what becomes of the leaves of a stream.
         silent: calls are answered with an error.
+        endless: served again and again instead of leaves.
     """
 
     note: bytes | None = None
     silent: bool = False
+    endless: log_service_pb2.StreamLeavesResponse | None = None
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -78,6 +81,8 @@ class Servicer(LogServicer):
         self, request: log_service_pb2.StreamLeavesRequest, context: grpc.ServicerContext
     ) -> Iterator[log_service_pb2.StreamLeavesResponse]:
         self.asked.append((request.start, request.end))
+        while self.endless is not None and context.is_active():
+            yield self.endless
         leaves = [leaf for batch in super().StreamLeaves(request, context) for leaf in batch.leaves]
         served = self.alter(leaves)
         for start in range(0, len(served), 500):

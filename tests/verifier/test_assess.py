@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import select
 
 from daemon.leaf import StoredLeaf
-from standstill.v1 import header_pb2
-from tests.builders import LABS, handle, meter_reading
-from tests.verifier.cluster import VERA, Cluster, look, verdict, verdicts
+from protocol import appraisal
+from protocol.agreement import Agreement
+from protocol.case import Case
+from protocol.errors import Reason, Refused
+from standstill.v1 import agreement_pb2, compute_pb2, decision_pb2, header_pb2
+from standstill.v1 import quantity_pb2 as q
+from tests import builders
+from tests.builders import LABS, SLOWDOWN, handle, meter_reading
+from tests.verifier.cluster import METERED, VERA, Cluster, look, verdict, verdicts
 from tests.verifier.test_record import killed_in
+from verifier.assessor import Assessor
 from verifier.daemon import Daemon
 from verifier.schema import COUNTS, VERDICTS
 
@@ -202,3 +213,230 @@ def test_the_fold_counts_the_verdicts_of_the_log(cluster: Cluster) -> None:
     conduct = daemon._registrar.state.conduct["alpha"]
     assert conduct.settled == ("honored", "honored", "inconclusive")
     assert conduct.silent == 2
+
+
+# -- trouble with one lab ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failing_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Exception], Callable[[], None]]:
+    """Makes appraising a lab fail; gives what mends that."""
+
+    def fail(lab: str, error: Exception) -> Callable[[], None]:
+        broken = {lab}
+
+        def appraise(case: Case, state: bytes) -> appraisal.Appraisal:
+            if case.lab in broken:
+                raise error
+            return appraisal.appraise(case, state)
+
+        monkeypatch.setattr("verifier.assessor.appraise", appraise)
+        return broken.clear
+
+    return fail
+
+
+ERRORS = [Refused(Reason.ENTRY_TOO_LARGE, "body", "too large"), ZeroDivisionError("a mistake of ours")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=["refused", "mistake"])
+def test_what_fails_for_one_lab_is_told_and_leaves_the_others_assessed(
+    cluster: Cluster, failing_for: Any, error: Exception
+) -> None:
+    daemon = begun(cluster)
+    failing_for("beta", error)
+    with structlog.testing.capture_logs() as said:
+        cluster.honest(daemon, 4)
+
+    assert verdicts(daemon, 3) == ["honored", None, "honored"]
+    (told,) = [line for line in said if line["log_level"] == "error"]
+    assert (told["lab"], told["period"], told["exc_info"]) == ("beta", 3, error)
+    require_counts(daemon)
+
+
+def test_what_failed_for_one_lab_is_tried_again_at_the_next_closing(cluster: Cluster, failing_for: Any) -> None:
+    daemon = begun(cluster)
+    mend = failing_for("beta", ERRORS[0])
+    cluster.honest(daemon, 4)
+    cluster.honest(daemon, 5)
+    mend()
+    cluster.honest(daemon, 6)
+
+    assert [verdicts(daemon, period) for period in (3, 4, 5)] == [["honored"] * 3] * 3
+    require_counts(daemon)
+
+
+def test_what_failed_before_a_restart_is_tried_again_after_it(cluster: Cluster, failing_for: Any) -> None:
+    daemon = begun(cluster)
+    mend = failing_for("beta", ERRORS[1])
+    cluster.honest(daemon, 4)
+    cluster.honest(daemon, 5)
+    mend()
+    daemon = cluster.reopen(daemon)
+    cluster.honest(daemon, 6)
+
+    assert [verdicts(daemon, period) for period in (3, 4, 5)] == [["honored"] * 3] * 3
+
+
+def test_a_revision_that_failed_is_tried_again_at_the_next_closing(cluster: Cluster, failing_for: Any) -> None:
+    daemon = begun(cluster)
+    cluster.honest(daemon, 4)
+    cluster.within(5)
+    cluster.attest(3, ["beta"], watt_hours=701)
+    mend = failing_for("beta", ERRORS[0])
+    cluster.honest(daemon, 5)
+    assert verdicts(daemon, 3) == ["honored"] * 3
+    mend()
+    cluster.honest(daemon, 6)
+
+    assert verdicts(daemon, 3) == ["honored", "discrepant", "honored"]
+
+
+@pytest.mark.parametrize("reason", [Reason.STORE_UNAVAILABLE, Reason.STORE_DAMAGED, Reason.HEAD_CONFLICT])
+def test_trouble_of_this_machine_is_no_lab_s_trouble(cluster: Cluster, failing_for: Any, reason: Reason) -> None:
+    daemon = begun(cluster)
+    mend = failing_for("beta", Refused(reason, "store", "out of order"))
+
+    with pytest.raises(Refused) as caught:
+        cluster.honest(daemon, 4)
+
+    assert caught.value.reason is reason
+    assert verdicts(daemon, 3) == ["honored", None, None]
+    mend()
+    daemon.catch_up()
+    assert verdicts(daemon, 3) == ["honored"] * 3
+
+
+# -- what late evidence reaches ---------------------------------------------------------------------------------------
+
+
+def capped_agreement() -> Agreement:
+    """Whoever is slowed down holds an accelerator for training for one hour in four periods at most."""
+    cap = agreement_pb2.Cap(name="training", labels=[q.LABEL_TRAIN], chip_seconds=builders.PERIOD, window_periods=4)
+    slowdown, pause = builders.terms().levels
+    binding = {"binds": agreement_pb2.BINDS_EVERYONE, "trigger": builders.ALWAYS, "caps": [cap]}
+    verification = builders.change(builders.terms().verification, required=METERED)
+    return builders.agreement(levels=[builders.change(slowdown, **binding), pause], verification=verification)
+
+
+def slowed_down(cluster: Cluster, last: int) -> Daemon:
+    """Everybody is slowed down in full from period 5 on, and does what they owe up to `last`."""
+    daemon = cluster.open()
+    cluster.begin(daemon)
+    cluster.within(2)
+    for lab in LABS[:2]:
+        cluster.nodes[lab].say(builders.ballot(decision_pb2.MOTION_CALL, SLOWDOWN, 1))
+    for period in range(2, last + 1):
+        if period == 5:
+            for lab in LABS:
+                cluster.nodes[lab].say(builders.halt_report(SLOWDOWN), period=4)
+        cluster.honest(daemon, period)
+    return daemon
+
+
+def appraised(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Labs and periods that are appraised from now on."""
+    seen, original = list[tuple[str, int]](), Assessor.appraise
+
+    def appraise(self: Assessor, lab: str, period: int, record_period: int) -> appraisal.Appraisal:
+        seen.append((lab, period))
+        return original(self, lab, period, record_period)
+
+    monkeypatch.setattr(Assessor, "appraise", appraise)
+    return seen
+
+
+def say_late(cluster: Cluster, daemon: Daemon, about: int, now: int) -> None:
+    """Alpha says of a period, a second time and late, that it held two accelerators for training."""
+    cluster.within(now)
+    use = [builders.used(q.LABEL_TRAIN, 2 * builders.PERIOD, teraflop=1)]
+    cluster.attest(about, ["alpha"], use=use)
+    cluster.honest(daemon, now)
+
+
+@pytest.fixture
+def capped(tmp_path: Path) -> Iterator[Cluster]:
+    made = Cluster(tmp_path, capped_agreement())
+    yield made
+    made.close()
+
+
+def test_a_late_word_changes_the_later_periods_whose_cap_counts_it(
+    capped: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = slowed_down(capped, 10)
+    assert [verdicts(daemon, period) for period in range(2, 10)] == [["honored"] * 3] * 8
+    seen = appraised(monkeypatch)
+
+    say_late(capped, daemon, about=5, now=11)
+
+    found = [verdicts(daemon, period, ["alpha"]) for period in range(5, 11)]
+    assert found == [["breached"]] * 4 + [["honored"]] * 2
+    assert seen == [("alpha", period) for period in (5, 6, 7, 8, 10)] + [("beta", 10), ("gamma", 10)]
+    assert capped.bundle("alpha", 8).failed() is None
+
+
+def test_a_late_word_reaches_no_period_that_is_not_assessed_yet(
+    capped: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = slowed_down(capped, 8)
+    seen = appraised(monkeypatch)
+
+    say_late(capped, daemon, about=5, now=9)
+
+    assert [period for lab, period in seen if lab == "alpha"] == [5, 6, 7, 8]
+
+
+def test_a_late_word_reaches_no_other_period_without_a_cap(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = begun(cluster)
+    for period in range(4, 8):
+        cluster.honest(daemon, period)
+    seen = appraised(monkeypatch)
+
+    say_late(cluster, daemon, about=3, now=8)
+
+    assert [period for lab, period in seen if lab == "alpha"] == [3, 7]
+
+
+def test_a_late_delivery_changes_the_newest_verdict_of_the_labs_that_it_concerns(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = begun(cluster)
+    cluster.honest(daemon, 4)
+    cluster.honest(daemon, 5)
+    seen = appraised(monkeypatch)
+    cluster.within(6)
+    cluster.nodes["chipco"].say(builders.shipment_report(id="forgotten"), period=1)
+    cluster.honest(daemon, 6)
+
+    assert [verdicts(daemon, period) for period in (3, 4, 5)] == [
+        ["honored"] * 3,
+        ["discrepant", "honored", "honored"],
+        ["discrepant", "honored", "honored"],
+    ]
+    assert seen == [("alpha", 4), ("alpha", 5), ("beta", 5), ("gamma", 5)]
+
+
+def test_a_late_transfer_concerns_both_its_labs(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = begun(cluster)
+    cluster.honest(daemon, 4)
+    cluster.honest(daemon, 5)
+    seen = appraised(monkeypatch)
+    cluster.within(6)
+    dispatch = builders.transfer(id="between", counterparty="gamma", direction=compute_pb2.DIRECTION_DISPATCH)
+    cluster.nodes["beta"].say(dispatch, period=1)
+    cluster.honest(daemon, 6)
+
+    assert seen == [("alpha", 5), ("beta", 4), ("beta", 5), ("gamma", 4), ("gamma", 5)]
+
+
+def test_a_delivery_said_in_time_opens_no_older_period(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = begun(cluster)
+    cluster.honest(daemon, 4)
+    cluster.honest(daemon, 5)
+    seen = appraised(monkeypatch)
+    cluster.within(6)
+    cluster.deliver(5, labs=["alpha"])
+    cluster.honest(daemon, 6)
+
+    assert seen == [(lab, 5) for lab in LABS]

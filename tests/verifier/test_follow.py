@@ -118,6 +118,41 @@ def test_a_chunk_ends_where_its_bytes_would_fill_the_memory(cluster: Cluster, mo
     assert daemon._store.logs.head(node.origin) == node.author.head
 
 
+def test_refuses_a_batch_without_leaves_however_large(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.follower.CHUNK_BYTES", 1)
+    daemon, servicer = cluster.open(), cluster.nodes["alpha"].servicer
+    unknown_field = b"\x7a\x80\x80\x04" + bytes(1 << 16)
+    servicer.endless = log_service_pb2.StreamLeavesResponse.FromString(unknown_field)
+    assert not servicer.endless.leaves
+    assert servicer.endless.ByteSize() == len(unknown_field)
+
+    assert looked(daemon, cluster, "alpha").startswith(f"{Reason.LEAF_WITHHELD} ")
+
+    assert servicer.asked == [(0, 2)]
+    servicer.endless = None
+    assert follower_of(daemon, "alpha").look().state == "ok"
+
+
+def test_stops_between_two_chunks_of_a_catch_up_and_keeps_what_it_has(cluster: Cluster) -> None:
+    daemon, node = cluster.open(chunk_leaves=3), cluster.nodes["alpha"]
+    say_more(cluster, count=8)
+    stop = threading.Event()
+
+    def then_stop(leaves: Leaves) -> Leaves:
+        if node.servicer.asked[-1] == (3, 6):
+            stop.set()
+        return leaves
+
+    node.servicer.alter = then_stop
+    follower_of(daemon, "alpha").run(60, stop)
+
+    assert node.servicer.asked == [(0, 3), (3, 6)]
+    assert held(daemon, cluster, "alpha") == (6, None)
+    daemon = cluster.reopen(daemon, chunk_leaves=3)
+    assert look(daemon)["alpha"] == "ok"
+    assert node.servicer.asked[2:] == [(6, 9), (9, 10)]
+
+
 def test_goes_on_after_a_restart_where_it_was(cluster: Cluster) -> None:
     daemon = cluster.open()
     look(daemon)

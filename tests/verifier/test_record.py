@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from typing import Any
 
 import grpc
 import pytest
+import structlog
 from sqlalchemy import Connection
 
 from daemon.rpc_errors import refused_by
 from protocol import fold
 from protocol.closing import Record
-from protocol.errors import Reason
+from protocol.errors import Reason, Refused
 from protocol.leaf import Bodies, Cursor, KeyRing, ReadLeaf, read_leaves
 from protocol.state import State, Status
 from standstill.v1 import decision_pb2, envelope_pb2, header_pb2, log_service_pb2, record_pb2
 from tests import bodies, builders
 from tests.builders import LABS, PAUSE
-from tests.verifier.cluster import VERA, Cluster, look, verdicts
+from tests.verifier.cluster import VERA, Cluster, look, until, verdicts
+from verifier.assessor import Assessor
 from verifier.daemon import Daemon
+from verifier.registrar import MAX_WHY_CHARACTERS, Registrar, _short
 from verifier.store import VerifierStore
+from verifier.trouble import PASSING
 
 
 def closings(daemon: Daemon) -> list[record_pb2.Closing]:
@@ -262,3 +269,129 @@ def test_the_verifier_s_own_statements_are_recorded_on_its_own_signature(cluster
 
     assert assessed == 2 + len(LABS)
     assert recorded(closings(daemon)[-1], cluster, VERA) == assessed
+
+
+# -- trouble ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is tried again at once."""
+    for module in ("daemon", "follower"):
+        monkeypatch.setattr(f"verifier.{module}.RETRY_SECONDS", 0.01)
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, reason: Reason, times: int) -> None:
+    """A method that refuses some times, and works then."""
+    original, left = getattr(owner, method), [reason] * times
+
+    def refuse(self: object, *arguments: Any) -> Any:
+        if left:
+            raise Refused(left.pop(), method, "out of order")
+        return original(self, *arguments)
+
+    monkeypatch.setattr(owner, method, refuse)
+
+
+@contextmanager
+def closing_loop(daemon: Daemon) -> Iterator[None]:
+    """The loop that closes periods, as the daemon runs it."""
+    loop = threading.Thread(target=daemon._guarded, args=(daemon._close_periods,))
+    loop.start()
+    try:
+        yield
+    finally:
+        daemon._stop.set()
+        loop.join()
+
+
+@pytest.mark.usefixtures("_hasty")
+@pytest.mark.parametrize("reason", sorted(PASSING))
+def test_closing_waits_out_trouble_that_passes_and_notes_it_once(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, reason: Reason
+) -> None:
+    daemon = cluster.open()
+    look(daemon)
+    cluster.at(cluster.agreement.end_of(0))
+    failing(monkeypatch, Registrar, "close", reason, times=3)
+
+    with structlog.testing.capture_logs() as said, closing_loop(daemon):
+        until(lambda: daemon._store.closing_at() is not None)
+
+    assert [line["why"] for line in said if line["event"] == "closing waits"] == [f"{reason} close: out of order"]
+    assert daemon._failure is None
+
+
+@pytest.mark.usefixtures("_hasty")
+def test_any_other_refusal_in_closing_ends_the_verifier(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = cluster.open()
+    cluster.at(cluster.agreement.end_of(0))
+    failing(monkeypatch, Registrar, "close", Reason.STORE_DAMAGED, times=1)
+
+    with closing_loop(daemon):
+        assert daemon._stop.wait(60)
+
+    assert isinstance(daemon._failure, Refused)
+    assert daemon._failure.reason is Reason.STORE_DAMAGED
+    assert daemon._store.closing_at() is None
+    cluster._open.remove(daemon)
+    assert daemon.stop() == 7
+
+
+@pytest.mark.usefixtures("_hasty")
+def test_what_trouble_left_unassessed_is_assessed_when_it_has_passed(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = cluster.open()
+    cluster.begin(daemon)
+    cluster.honest(daemon, 2)
+    cluster.within(3)
+    cluster.attest(2)
+    cluster.meter(2)
+    look(daemon)
+    cluster.at(cluster.agreement.end_of(3))
+    failing(monkeypatch, Assessor, "_publish", Reason.STORE_UNAVAILABLE, times=2)
+
+    with closing_loop(daemon):
+        until(lambda: verdicts(daemon, 2) == ["honored"] * 3)
+
+    assert [closing.period for closing in closings(daemon)] == [0, 1, 2, 3]
+
+
+@pytest.mark.usefixtures("_hasty")
+@pytest.mark.parametrize("shown", [str(builders.START).encode(), b"soon"], ids=["stepped back", "unreadable"])
+def test_a_clock_that_is_wrong_for_a_while_ends_no_loop(cluster: Cluster, shown: bytes) -> None:
+    daemon = Daemon(cluster.settings(), cluster.home)
+    with structlog.testing.capture_logs() as said:
+        daemon.start()
+        until(lambda: all(follower.status.state == "ok" for follower in daemon.followers))
+        cluster.clock_file.write_bytes(shown)
+        until(lambda: any(line["event"] == "closing waits" for line in said))
+        until(lambda: all(follower.status.state.startswith("CLOCK_") for follower in daemon.followers))
+        cluster.at(cluster.agreement.end_of(0))
+        until(lambda: daemon._store.closing_at() is not None)
+        until(lambda: all(follower.status.state == "ok" for follower in daemon.followers))
+
+    assert daemon.stop() == 0
+
+
+def test_reasons_are_kept_no_longer_than_a_person_reads(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = cluster.open()
+    cluster.begin(daemon)
+    whole = daemon._registrar.why
+    monkeypatch.setattr("verifier.registrar.MAX_WHY_CHARACTERS", 20)
+    cluster.end(daemon, 2)
+
+    assert any(len(text) > 20 for text in whole.values())
+    assert not any("shortened" in text for text in whole.values())
+    assert all(len(text) <= 20 for text in daemon._registrar.why.values())
+    assert any(text.endswith("... (shortened)") for text in daemon._registrar.why.values())
+    assert daemon._store.closing_at().why == json.dumps(daemon._registrar.why)  # type: ignore[union-attr]
+
+
+def test_a_reason_of_just_the_most_characters_is_kept_whole() -> None:
+    whole = "x" * MAX_WHY_CHARACTERS
+
+    assert _short(whole) == whole
+    assert len(_short(whole + "x")) == MAX_WHY_CHARACTERS == 4_000
+    assert _short(whole + "x").endswith("x... (shortened)")

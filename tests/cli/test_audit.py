@@ -269,6 +269,15 @@ def test_text_of_others_cannot_steer_the_terminal(answers: Answers, said: Any) -
     assert "\\nsecond line" in out
 
 
+def test_a_refusal_of_others_cannot_steer_the_terminal(answers: Answers, said: Any) -> None:
+    answers.refusal = Refused(Reason.NAME_UNKNOWN, "lab", "harmless\x1b[2J\u202e\nsecond line")
+
+    code, _, err = said("lab", "delta")
+
+    assert code == Exit.REFUSED
+    assert err == "refused: NAME_UNKNOWN lab: harmless\\x1b[2J\\u202e\\nsecond line\n"
+
+
 @pytest.mark.parametrize(("verdict", "code"), VERDICTS.items())
 def test_lab_ends_with_the_code_of_its_verdict(
     answers: Answers, said: Any, verdict: h.Verdict.ValueType, code: Exit
@@ -308,6 +317,19 @@ def test_lab_of_a_period_asks_for_that_period(answers: Answers, said: Any) -> No
     assert "gamma P120   [B] breached" in out
     # P121 was never assessed; the period before it is no answer to what was asked.
     assert said("lab", "gamma", "--period", "121")[0] == Exit.NOT_APPRAISED
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"], ["--period", "P122"]])
+def test_verdicts_on_another_lab_are_no_answer(answers: Answers, said: Any, flags: list[str]) -> None:
+    answers.assessments = [assessed("alpha")]
+    assert said("lab", "alpha", *flags)[0] == Exit.DONE
+    answers.confused = True
+
+    code, out, err = said("lab", "gamma", *flags)
+
+    assert code == Exit.NOT_TRUSTED
+    assert not out
+    assert "Asked for gamma, the verifier answered for alpha" in err
 
 
 def test_lab_without_details_says_why(answers: Answers, said: Any) -> None:

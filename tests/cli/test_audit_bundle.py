@@ -113,6 +113,29 @@ def test_a_bundle_whose_proofs_fail_is_not_kept(answers: Answers, said: Any) -> 
     assert not list(Path().iterdir())
 
 
+@pytest.mark.parametrize("asked", [["alpha"], ["alpha", "P5"], ["gamma", "P4"], ["gamma", "P4", "-o", "-"]])
+def test_a_sound_bundle_of_something_else_is_not_kept(said: Any, asked: list[str]) -> None:
+    code, out, err = said(*asked)
+
+    assert code == Exit.NOT_TRUSTED
+    assert not out
+    assert f"Asked for {' '.join(asked[:2])}, the verifier sent gamma P5. Nothing was written." in err
+    assert not list(Path().iterdir())
+    assert said("gamma", "P5")[0] == Exit.DONE
+
+
+def test_a_bundle_under_another_agreement_is_not_kept(answers: Answers, said: Any, profile: Path) -> None:
+    answers.state.agreement = bytes(32)
+    (profile / "trust").write_text(bytes(32).hex())
+
+    code, out, err = said("gamma", "P5")
+
+    assert code == Exit.NOT_TRUSTED
+    assert not out
+    assert str(Reason.TRUST_ROOT_MISMATCH) in err
+    assert not list(Path().iterdir())
+
+
 def test_a_bundle_that_gives_another_verdict_is_kept_as_proof(answers: Answers, said: Any) -> None:
     other = bundle_pb2.Bundle.FromString(answers.bundle)
     log = next(log for log in other.logs if log.origin.startswith("gridco"))

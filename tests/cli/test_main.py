@@ -146,6 +146,22 @@ def test_a_failed_call_says_whose_failure_it_is(
     assert "\n" not in said
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        Refused(Reason.NAME_UNKNOWN, "party", "found \x1b[2Jgone\x07"),
+        Failed(grpc.StatusCode.INTERNAL, "found \x1b[2Jgone\x07"),
+    ],
+    ids=["refusal", "call"],
+)
+def test_a_failure_cannot_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    run_raising(monkeypatch, error)
+
+    assert capsys.readouterr().err.endswith("found \\x1b[2Jgone\\x07\n")
+
+
 def test_what_another_process_refuses_is_6_but_for_faults_of_this_machine() -> None:
     assert exit_of(Reason.PERIOD_OVERLAP, remote=True) == Exit.REFUSED
     assert exit_of(Reason.SIGNATURE_INVALID, remote=True) == Exit.REFUSED

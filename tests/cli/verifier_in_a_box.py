@@ -24,7 +24,7 @@ _EVIDENCE = agreement_pb2.Evidence.values()[1:]
 
 @dataclass
 class Answers:
-    """What the verifier says."""
+    """What the verifier says; with `confused` it answers whatever lab is asked for with what it has."""
 
     state: audit_service_pb2.GetStateResponse
     assessments: list[audit_service_pb2.AssessedPeriod] = field(default_factory=list)
@@ -33,6 +33,7 @@ class Answers:
     chunk: int = 1_000
     changes: list[audit_service_pb2.WatchResponse] = field(default_factory=list)
     refusal: Refused | None = None
+    confused: bool = False
     asked: list[Any] = field(default_factory=list)
 
 
@@ -52,7 +53,8 @@ class Box(audit_service_pb2_grpc.AuditServiceServicer):
     ) -> audit_service_pb2.ListAssessmentsResponse:
         self._take(request)
         last = request.to_period if request.HasField("to_period") else 2**62
-        found = [item for item in self._answers.assessments if item.lab == request.lab and item.period <= last]
+        known = [item for item in self._answers.assessments if item.lab == request.lab or self._answers.confused]
+        found = [item for item in known if item.period <= last]
         return audit_service_pb2.ListAssessmentsResponse(assessments=found[: request.limit])
 
     def ListFindings(

@@ -84,6 +84,16 @@ def _quantity(name: str, *, counted: bool = False) -> list[tuple[str, Edit, Reas
     return [(f"{name} {how}", edit, reason) for how, edit, reason in broken]
 
 
+def _energy() -> list[tuple[str, Edit, Reason]]:
+    """The ways to break an energy; above five per cent it contradicts nothing."""
+    reason = Reason.UNCERTAINTY_OUT_OF_RANGE
+    return [
+        *_quantity("energy"),
+        ("energy vague", lambda body: set_("random_ppm", 50_001)(body.energy), reason),
+        ("energy vaguely biased", lambda body: set_("systematic_ppm", 50_001)(body.energy), reason),
+    ]
+
+
 def set_(name: str, value: object) -> Edit:
     return lambda body: setattr(body, name, value)
 
@@ -159,7 +169,7 @@ ATTESTATION_BROKEN: list[tuple[str, Edit, Reason]] = [
     *_quantity("inventory.0.chips", counted=True),
     *_quantity("use.0.held"),
     *_quantity("use.0.operations"),
-    *_quantity("energy"),
+    *_energy(),
 ]
 
 BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
@@ -183,6 +193,9 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("unknown direction", set_("direction", 3), Reason.VALUE_OUT_OF_RANGE),
         ("with nobody", set_("counterparty", "delta"), Reason.NAME_UNKNOWN),
         ("with itself", set_("counterparty", "alpha"), Reason.NAME_UNKNOWN),
+        ("with a meter operator", set_("counterparty", "gridco"), Reason.NAME_UNKNOWN),
+        ("with a verifier", set_("counterparty", "vera"), Reason.NAME_UNKNOWN),
+        ("of no chips", lambda body: set_("value", 0)(body.chips), Reason.QUANTITY_OUT_OF_RANGE),
         ("unknown class", set_("chip_class", "H999"), Reason.CHIP_CLASS_UNKNOWN),
         *_quantity("chips", counted=True),
     ],
@@ -191,13 +204,14 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("to nobody", set_("receiver", "delta"), Reason.NAME_UNKNOWN),
         ("to a party that is no lab", set_("receiver", "gridco"), Reason.NAME_UNKNOWN),
         ("unknown class", set_("chip_class", ""), Reason.CHIP_CLASS_UNKNOWN),
+        ("of no chips", lambda body: set_("value", 0)(body.chips), Reason.QUANTITY_OUT_OF_RANGE),
         *_quantity("chips", counted=True),
     ],
     "meter reading": [
         ("no meter", set_("meter", ""), Reason.NAME_MALFORMED),
         ("another period", set_("start", START), Reason.PERIOD_MISMATCH),
         ("two periods", set_("end", START + 5 * 3_600), Reason.PERIOD_MISMATCH),
-        *_quantity("energy"),
+        *_energy(),
     ],
     "indicator report": [
         ("unknown indicator", set_("indicator", "height"), Reason.NAME_UNKNOWN),

@@ -46,6 +46,11 @@ def _both(first: Edit, second: Edit) -> Edit:
     return edit
 
 
+def _meters_itself(made: pb.Agreement) -> None:
+    made.parties[0].roles.append(pb.ROLE_METER)
+    made.parties[0].sites[0].metered_by = "alpha"
+
+
 OUT_OF_RANGE = [
     ("start", 0),
     ("period_seconds", 59),
@@ -167,6 +172,11 @@ BROKEN: list[tuple[str, Edit, Reason]] = [
     ("a trigger that is never true", lambda t: t.levels[0].trigger.CopyFrom(NEVER), Reason.CONDITION_NEVER_TRUE),
     ("no trigger", lambda t: t.levels[0].ClearField("trigger"), Reason.FIELD_ABSENT),
     ("no resume condition", lambda t: t.levels[0].ClearField("resume"), Reason.FIELD_ABSENT),
+    ("a lab that meters itself", _meters_itself, Reason.SOURCE_NOT_INDEPENDENT),
+    ("a meter of the lab's owner", _set("parties.4.owner", "alpha group"), Reason.SOURCE_NOT_INDEPENDENT),
+    ("a lab of the meter's owner", _set("parties.0.owner", "gridco group"), Reason.SOURCE_NOT_INDEPENDENT),
+    ("a supplier of a lab's owner", _set("parties.3.owner", "beta group"), Reason.SOURCE_NOT_INDEPENDENT),
+    ("a lab that supplies", lambda t: t.parties[0].roles.append(pb.ROLE_SUPPLIER), Reason.SOURCE_NOT_INDEPENDENT),
     ("required evidence unspecified", _set("verification.required", [0]), Reason.FIELD_ABSENT),
     (
         "meters required, a site without",
@@ -206,6 +216,28 @@ def test_refuses_shipments_required_from_nobody() -> None:
     made.parties[3].roles[:] = [pb.ROLE_EVALUATOR]
     with refuses(Reason.EVIDENCE_HAS_NO_SOURCE, "verification.required"):
         raise agreement_rules.problems(made)[0]
+
+
+def test_lets_a_meter_of_one_labs_owner_read_the_sites_of_others() -> None:
+    made = terms()
+    made.parties.add().CopyFrom(party("betagrid", pb.ROLE_METER, owner="beta group"))
+    made.parties[0].sites[0].metered_by = "betagrid"
+    assert agreement_rules.problems(made) == []
+    made.parties[1].sites[0].metered_by = "betagrid"
+    with refuses(Reason.SOURCE_NOT_INDEPENDENT, "parties.beta.sites.metered_by"):
+        raise agreement_rules.problems(made)[0]
+
+
+def test_lets_a_meter_and_a_supplier_share_an_owner_that_has_no_lab() -> None:
+    made = terms()
+    made.parties[4].owner = made.parties[3].owner
+    assert agreement_rules.problems(made) == []
+    made.parties[2].owner = made.parties[3].owner
+    found = [(problem.reason, problem.field) for problem in agreement_rules.problems(made)]
+    assert found == [
+        (Reason.SOURCE_NOT_INDEPENDENT, "parties.gamma.sites.metered_by"),
+        (Reason.SOURCE_NOT_INDEPENDENT, "parties.chipco.owner"),
+    ]
 
 
 def test_names_every_mistake_at_once() -> None:

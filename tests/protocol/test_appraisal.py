@@ -12,7 +12,9 @@ from standstill.v1 import header_pb2 as h
 from tests import builders
 from tests.builders import H100
 from tests.bundles import ALL_EVIDENCE, strict_agreement
+from tests.protocol.window import slowdown
 from tests.scenes import LAB, NOW, PAUSED, REPORTING, Scene, honest, worst
+from tests.terms import terms
 
 PRESENT = assessment_pb2.EVIDENCE_STATE_PRESENT
 MISSING = assessment_pb2.EVIDENCE_STATE_MISSING
@@ -161,6 +163,19 @@ def test_an_assessment_says_what_it_is_worth() -> None:
     assert any("chipco" in spot for spot in body.assurance.blind_spots)
     assert any("gridco" in spot for spot in body.assurance.blind_spots)
     assert len(body.assurance.blind_spots) == len(honest().appraise().assessment.assurance.blind_spots) + 1
+
+
+def test_says_where_operations_are_only_the_labs_word() -> None:
+    caps = [builders.change(terms().levels[0].caps[0], teraflop=None)]
+    uncapped = builders.agreement(levels=[builders.change(terms().levels[0], caps=caps), terms().levels[1]])
+    for scene, said in ((slowdown(), True), (slowdown(uncapped), False), (honest(), False)):
+        spots = scene.appraise().assessment.assurance.blind_spots
+        assert any(spot.startswith("Operations are the lab's word") for spot in spots) is said
+
+
+def test_a_window_with_a_silent_period_is_inconclusive_never_honored() -> None:
+    assert worst(slowdown()) == h.VERDICT_HONORED
+    assert worst(slowdown(silent=[NOW - 2])) == h.VERDICT_INCONCLUSIVE
 
 
 def test_the_same_record_gives_the_same_bytes() -> None:

@@ -14,11 +14,12 @@ from protocol.bundle import BEYOND, MAX_BUNDLE_BYTES, STEPS, Report, Result, ver
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.errors import Reason
 from protocol.wire import encode
-from standstill.v1 import bundle_pb2, envelope_pb2, header_pb2
+from standstill.v1 import agreement_pb2, bundle_pb2, envelope_pb2, header_pb2
+from standstill.v1 import quantity_pb2 as q
 from tests import builders, bundles
 from tests.builders import VERIFIERS, World
 from tests.bundles import assess, bytes_of, chronicle, proven
-from tests.terms import LABS, agreement, seed
+from tests.terms import LABS, agreement, handle, seed
 
 VERDICTS = {
     "honored": header_pb2.VERDICT_HONORED,
@@ -96,10 +97,21 @@ def test_the_steps_are_reported_in_their_order() -> None:
 def test_without_a_pin_the_trust_root_is_not_checked_and_all_else_is() -> None:
     report = verify_bundle(bytes_of("breached")[0], None)
 
-    assert [step.result for step in report.steps].count(Result.NOT_CHECKED) == 2
-    assert report.steps[1].result is Result.NOT_CHECKED
+    unchecked = {step.name for step in report.steps if step.result is Result.NOT_CHECKED}
+    assert unchecked == {"trust root", *BEYOND}
     assert bytes_of("breached")[1].hex() in report.steps[1].detail
     assert report.failed() is None
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_what_only_the_logs_themselves_show_is_never_said_to_be_checked(verdict: str) -> None:
+    report = verify_bundle(*bytes_of(verdict))
+
+    said = {step.name: (step.result, step.detail) for step in report.steps if step.name in BEYOND}
+    assert said.keys() == {"earlier record", "newer revision", "completeness"}
+    assert {result for result, _ in said.values()} == {Result.NOT_CHECKED}
+    assert said["earlier record"][1] == "that the state of period 3 follows from the closings before it"
+    assert said["newer revision"][1] == "whether vera has revised revision 1: ask, or read its log"
 
 
 def test_a_step_behind_a_failure_is_not_checked_and_never_passed() -> None:
@@ -149,6 +161,44 @@ def test_statements_of_other_periods_in_the_bundle_change_nothing() -> None:
         here.CopyFrom(proven(made, made[name], size, range(size)))
 
     assert confirmed(verify_bundle(encode(bundle), made.agreement.digest))
+
+
+def slowed_down() -> World:
+    """Everybody owes a slowdown from the start; in six periods gamma may train for 10,000 chip-seconds."""
+    cap = agreement_pb2.Cap(name="training", labels=[q.LABEL_TRAIN], chip_seconds=10_000, window_periods=6)
+    slowdown = builders.change(
+        builders.terms().levels[0],
+        binds=agreement_pb2.BINDS_EVERY_PARTY,
+        trigger=builders.ALWAYS,
+        called_by="",
+        mandate_periods=100,
+        caps=[cap],
+    )
+    usual = bundles.strict_agreement().terms
+    levels = [slowdown, usual.levels[1]]
+    return World(agreement(levels=levels, verification=usual.verification))
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_word_on_a_period_before_it_ended_derives_again_where_a_cap_counts_it(early: bool) -> None:
+    half = [builders.used(q.LABEL_TRAIN, teraflop=1), builders.used(q.LABEL_INFERENCE)]
+
+    def tell(world: World, period: int) -> None:
+        bundles.honest(world, period, LABS[:2])
+        if early and period == 8:
+            world["gamma"].say(builders.attestation(world.agreement, 12))
+        world["gamma"].say(builders.attestation(world.agreement, period, use=half))
+        world["gridco"].say(builders.meter_reading(world.agreement, period), period=period, site=handle("gamma"))
+
+    made = chronicle(14, tell, slowed_down().agreement)
+    made.close(15)
+    appraisal = assess(made, "gamma", 13)
+
+    report = verify_bundle(encode(bundles.bundle(made, "gamma", 13)), made.agreement.digest)
+
+    assert "cap-exceeded" in appraisal.codes
+    assert confirmed(report)
+    assert report.verdict == header_pb2.VERDICT_BREACHED
 
 
 @pytest.mark.parametrize(("verifiers", "others"), [(4, 2), (4, 1), (4, 0)])

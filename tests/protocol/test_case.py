@@ -85,12 +85,42 @@ def test_the_first_word_on_a_site_counts_and_later_ones_are_kept_as_repeated() -
     assert [again.body.energy.value for again in case.repeated] == [701, 702]
 
 
-def test_an_earlier_period_said_twice_counts_once_in_a_cap() -> None:
+def test_the_window_holds_every_word_on_earlier_periods() -> None:
     scene = honest(SLOWED)
-    for _ in range(3):
-        scene.attest(NOW - 1)
+    for watt_hours in (700, 701, 702):
+        scene.attest(NOW - 1, watt_hours=watt_hours)
 
-    assert len(scene.case().window) == 1
+    case = scene.case()
+
+    assert [said.body.energy.value for said in case.window] == [700, 701, 702]
+    assert len(case.attestations) == 1
+    assert not case.repeated
+
+
+@pytest.mark.parametrize("recorded", [0, NOW - 2, NOW - 1, NOW, NOW + 1])
+def test_the_window_does_not_ask_when_a_word_on_an_earlier_period_was_recorded(recorded: int) -> None:
+    scene = honest(SLOWED)
+    scene.attest(NOW - 1, recorded=recorded)
+
+    case = scene.case()
+
+    assert [(said.header.period, said.recorded) for said in case.window] == [(NOW - 1, recorded)]
+    assert not case.refused
+
+
+@pytest.mark.parametrize("period", [NOW - 1, NOW])
+def test_only_what_was_refused_of_this_period_is_part_of_the_case(period: int) -> None:
+    scene = honest(SLOWED)
+    attestation = scene.attest(period, mapping=bytes(31))
+    transfer = scene.say(LAB, builders.transfer(id=""), period=period)
+    assert attestation.refusal is not None
+    assert transfer.refusal is not None
+    assert (attestation.refusal.reason, transfer.refusal.reason) == (Reason.DIGEST_LENGTH, Reason.NAME_MALFORMED)
+
+    found = [leaf.index for leaf in scene.case().refused]
+
+    assert found == ([attestation.index, transfer.index] if period == NOW else [])
+    assert scene.codes().count("statement-refused") == len(found)
 
 
 @pytest.mark.parametrize(("recorded", "counts"), [(NOW - 1, False), (NOW, False), (NOW + 1, True)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,10 @@ from standstill.v1 import header_pb2 as h
 from standstill.v1 import quantity_pb2 as q
 from tests import builders
 from tests.builders import A100, H100, PAUSE, PERIOD, quantity
+from tests.bundles import strict_agreement
+from tests.protocol.window import WINDOW, slowdown
 from tests.scenes import LAB, NOW, PAUSED, REPORTING, SLOWED, Scene, honest, use
+from tests.terms import handle
 
 INCONCLUSIVE, DISCREPANT, BREACHED = h.VERDICT_INCONCLUSIVE, h.VERDICT_DISCREPANT, h.VERDICT_BREACHED
 CAP = 10**9
@@ -62,22 +66,35 @@ def declared(chips: int, held: int | None = None) -> Scene:
     return scene
 
 
-def shipped(period: int, *, acknowledged: bool) -> Scene:
+def shipped(period: int) -> Scene:
     scene = honest()
-    body = {"id": "late", "chips": quantity(0)}
-    scene.say("chipco", builders.shipment_report(**body), period=period)
-    if acknowledged:
-        scene.say(LAB, builders.transfer(**body), period=NOW)
+    scene.say("chipco", builders.shipment_report(id="late"), period=period)
     return scene
 
 
-def received(period: int, *, reported: bool) -> Scene:
-    scene = honest()
-    body = {"id": "gift", "chips": quantity(0)}
-    scene.say(LAB, builders.transfer(**body), period=period)
-    if reported:
-        scene.say("chipco", builders.shipment_report(**body), period=period)
+def received(period: int) -> Scene:
+    """A third accelerator, of which no sender speaks."""
+    scene = declared(3)
+    scene.say(LAB, builders.transfer(id="gift", chips=quantity(1)), period=period)
     return scene
+
+
+def sent(period: int, chips: int) -> Scene:
+    """One of two accelerators was sent to beta, which does not acknowledge it; so many are declared."""
+    scene = declared(chips)
+    scene.say(LAB, dispatch("beta"), period=period)
+    return scene
+
+
+def dispatch(to: str, **changes: object) -> compute_pb2.Transfer:
+    """One accelerator sent away."""
+    out = {"id": "out", "chips": quantity(1), "direction": compute_pb2.DIRECTION_DISPATCH, "counterparty": to}
+    return builders.transfer(**(out | changes))
+
+
+def receipt(of: str = LAB, **changes: object) -> compute_pb2.Transfer:
+    """The other side of it."""
+    return builders.transfer(**({"id": "out", "chips": quantity(1), "counterparty": of} | changes))
 
 
 def shipped_otherwise(chips: int, chip_class: str = H100) -> Scene:
@@ -126,16 +143,21 @@ def paused(label: q.Label.ValueType, held: int = PERIOD) -> Scene:
 
 def slowed(teraflop: int | None, earlier: int = 0) -> Scene:
     """Roll-outs under a slowdown, now and in the period before; the cap counts four periods."""
-    scene = honest(SLOWED, without=["attestation"])
+    scene = slowdown(without=["attestation"], silent=[NOW - 1] if earlier else [])
     if earlier:
-        scene.attest(NOW - 1, use=[builders.used(q.LABEL_ROLLOUT, PERIOD, earlier), builders.used(q.LABEL_IDLE)])
-    scene.attest(use=[builders.used(q.LABEL_ROLLOUT, PERIOD, teraflop), builders.used(q.LABEL_IDLE)])
+        scene.attest(NOW - 1, use=rolled_out(earlier))
+    scene.attest(use=rolled_out(teraflop))
     return scene
 
 
-def halted(episode: int) -> Scene:
+def rolled_out(teraflop: int | None) -> list[compute_pb2.Use]:
+    """Roll-outs on one of two accelerators; the other is idle."""
+    return [builders.used(q.LABEL_ROLLOUT, PERIOD, teraflop), builders.used(q.LABEL_IDLE)]
+
+
+def halted(episode: int, period: int = PAUSED.since) -> Scene:
     scene = honest(PAUSED, without=["halt"])
-    scene.say(LAB, builders.halt_report(PAUSE, episode), period=PAUSED.since)
+    scene.say(LAB, builders.halt_report(PAUSE, episode), period=period)
     return scene
 
 
@@ -154,13 +176,14 @@ YIELDS: dict[str, tuple[h.Verdict.ValueType, Make, Make]] = {
     "declared-not-received": (DISCREPANT, lambda: declared(3), lambda: declared(2)),
     "shipment-not-received": (
         DISCREPANT,
-        lambda: shipped(NOW - 3, acknowledged=False),
-        lambda: shipped(NOW - 2, acknowledged=False),
+        lambda: shipped(NOW - 3),
+        lambda: shipped(NOW - 2),
     ),
+    "dispatch-not-acknowledged": (DISCREPANT, lambda: sent(NOW - 3, 2), lambda: sent(NOW - 2, 2)),
     "receipt-without-shipment": (
         DISCREPANT,
-        lambda: received(NOW - 3, reported=False),
-        lambda: received(NOW - 2, reported=False),
+        lambda: received(NOW - 3),
+        lambda: received(NOW - 2),
     ),
     "transfer-mismatch": (DISCREPANT, lambda: shipped_otherwise(3), lambda: shipped_otherwise(2)),
     "chip-seconds-above-inventory": (DISCREPANT, lambda: declared(2, 2 * PERIOD + 1), lambda: declared(2, 2 * PERIOD)),
@@ -171,9 +194,11 @@ YIELDS: dict[str, tuple[h.Verdict.ValueType, Make, Make]] = {
     "meter-above-declared": (DISCREPANT, lambda: drew(700, 1_051), lambda: drew(700, 1_050)),
     "meter-below-declared": (DISCREPANT, lambda: drew(700, 769), lambda: drew(700, 770)),
     "meter-above-use": (DISCREPANT, lambda: undeclared_energy(2_176), lambda: undeclared_energy(2_175)),
+    "meter-below-use": (DISCREPANT, lambda: undeclared_energy(246), lambda: undeclared_energy(247)),
     "meter-contradicts-itself": (INCONCLUSIVE, lambda: read_twice(901), lambda: read_twice(900)),
     "label-not-allowed": (BREACHED, lambda: paused(q.LABEL_ROLLOUT, 1), lambda: paused(q.LABEL_ROLLOUT, 0)),
     "cap-exceeded": (BREACHED, lambda: slowed(1_000, CAP), lambda: slowed(0, CAP)),
+    "cap-window-incomplete": (INCONCLUSIVE, lambda: slowdown(silent=[NOW - 1]), slowdown),
     "operations-not-stated": (INCONCLUSIVE, lambda: slowed(None), lambda: slowed(0)),
     "halt-missing": (INCONCLUSIVE, lambda: halted(2), lambda: halted(1)),
     "use-after-halt": (BREACHED, lambda: resumed(1), lambda: resumed(0)),
@@ -207,9 +232,13 @@ def test_is_not_found_in_the_twin(code: str) -> None:
     assert code not in YIELDS[code][2]().codes()
 
 
-@pytest.mark.parametrize("duty", [REPORTING, SLOWED, PAUSED], ids=["reports", "slowdown", "pause"])
-def test_honest_records_have_no_findings(duty: object) -> None:
-    assert honest(duty).codes() == []  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "scene",
+    [lambda: honest(REPORTING), slowdown, lambda: honest(PAUSED)],
+    ids=["reports", "slowdown", "pause"],
+)
+def test_honest_records_have_no_findings(scene: Make) -> None:
+    assert scene().codes() == []
 
 
 @pytest.mark.parametrize(
@@ -253,9 +282,17 @@ def test_a_receipt_said_twice_does_not_hide_chips_of_another_source() -> None:
 
 def test_deliveries_of_one_name_by_two_senders_are_two() -> None:
     scene = honest()
-    scene.say("beta", builders.transfer(counterparty=LAB, direction=compute_pb2.DIRECTION_DISPATCH), period=NOW - 3)
+    scene.say("beta", dispatch(LAB, id="shipment-1"), period=NOW - 3)
 
     assert scene.codes() == ["shipment-not-received"]
+
+
+@pytest.mark.parametrize(("sender", "severity"), [("beta", INCONCLUSIVE), ("chipco", DISCREPANT)])
+def test_what_another_lab_alone_says_it_sent_accuses_nobody(sender: str, severity: h.Verdict.ValueType) -> None:
+    scene = honest()
+    scene.say(sender, dispatch(LAB), period=NOW - 3)
+
+    assert [(found.code, found.severity) for found in run_all(scene.case())] == [("shipment-not-received", severity)]
 
 
 def test_a_supplier_may_say_one_delivery_in_both_forms() -> None:
@@ -270,15 +307,67 @@ def test_the_class_delivered_counts_as_well_as_the_number() -> None:
     assert shipped_otherwise(2, A100).codes() == ["transfer-mismatch"]
 
 
-def test_chips_that_leave_within_the_period_may_be_counted_or_not() -> None:
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_chips_that_leave_within_the_period_may_be_counted_or_not(acknowledged: bool) -> None:
     for chips in (1, 2):
-        scene = declared(chips)
-        gone = builders.transfer(
-            id="out", direction=compute_pb2.DIRECTION_DISPATCH, counterparty="beta", chips=quantity(1)
-        )
-        scene.say(LAB, gone, period=NOW)
+        scene = sent(NOW, chips)
+        if acknowledged:
+            scene.say("beta", receipt(), period=NOW)
 
         assert scene.codes() == []
+
+
+@pytest.mark.parametrize("period", [NOW - 2, NOW - 1])
+def test_chips_on_their_way_may_be_counted_or_not(period: int) -> None:
+    for chips, codes in ((0, ["shipped-not-declared"]), (1, []), (2, []), (3, ["declared-not-received"])):
+        assert sent(period, chips).codes() == codes
+
+
+def test_a_dispatch_that_nobody_acknowledges_hides_no_chips() -> None:
+    assert sent(NOW - 3, 2).codes() == ["dispatch-not-acknowledged"]
+    assert sent(NOW - 3, 1).codes() == ["dispatch-not-acknowledged", "shipped-not-declared"]
+
+
+@pytest.mark.parametrize("other", ["beta", "chipco"])
+@pytest.mark.parametrize("period", [NOW - 3, NOW - 1])
+def test_chips_that_the_other_side_acknowledges_are_gone(other: str, period: int) -> None:
+    for chips, codes in ((1, []), (2, ["declared-not-received"])):
+        scene = declared(chips)
+        scene.say(LAB, dispatch(other), period=period)
+        scene.say(other, receipt(), period=period)
+
+        assert scene.codes() == codes
+
+
+@pytest.mark.parametrize(
+    ("author", "changes"),
+    [
+        ("beta", {"id": "other"}),
+        ("beta", {"chip_class": A100}),
+        ("beta", {"chips": quantity(2)}),
+        ("beta", {"counterparty": "gamma"}),
+        ("beta", {"direction": compute_pb2.DIRECTION_DISPATCH}),
+        ("gamma", {}),
+    ],
+    ids=["another id", "another class", "another count", "of another sender", "another direction", "another receiver"],
+)
+def test_only_a_receipt_alike_acknowledges_a_dispatch(author: str, changes: dict[str, object]) -> None:
+    scene = sent(NOW - 3, 1)
+    scene.say(author, receipt(**changes), period=NOW - 3)
+    assert {"dispatch-not-acknowledged", "shipped-not-declared"} <= set(scene.codes())
+
+    scene.say("beta", receipt(), period=NOW)
+    assert not {"dispatch-not-acknowledged", "shipped-not-declared"} & set(scene.codes())
+
+
+def test_one_receipt_acknowledges_one_dispatch() -> None:
+    scene = sent(NOW - 3, 0)
+    scene.say(LAB, dispatch("beta"), period=NOW - 3)
+    scene.say("beta", receipt(), period=NOW - 3)
+    assert scene.codes() == ["dispatch-not-acknowledged", "shipped-not-declared"]
+
+    scene.say("beta", receipt(), period=NOW - 3)
+    assert scene.codes() == []
 
 
 def test_chips_that_arrive_within_the_period_may_be_counted_or_not() -> None:
@@ -305,11 +394,82 @@ def test_readings_of_two_meters_of_a_site_are_added() -> None:
 
 def test_caps_count_only_periods_since_the_level_applies() -> None:
     scene = honest(SLOWED, without=["attestation"])
-    scene.duty = type(SLOWED)(level=SLOWED.level, episode=1, since=NOW, reports=True)
-    rows = [builders.used(q.LABEL_ROLLOUT, PERIOD, CAP), builders.used(q.LABEL_IDLE)]
-    scene.attest(NOW - 1, use=rows)
-    scene.attest(use=rows)
+    scene.duty = replace(SLOWED, since=NOW)
+    scene.attest(NOW - 1, use=rolled_out(CAP))
+    scene.attest(use=rolled_out(CAP))
 
     assert "cap-exceeded" not in scene.codes()
     scene.duty = SLOWED
     assert "cap-exceeded" in scene.codes()
+
+
+@pytest.mark.parametrize("period", WINDOW)
+def test_a_cap_could_not_be_appraised_while_any_period_that_it_counts_is_silent(period: int) -> None:
+    scene = slowdown(silent=[period])
+    assert scene.codes() == ["cap-window-incomplete"]
+
+    scene.attest(period)
+    assert scene.codes() == []
+
+
+def test_periods_before_the_level_applies_need_no_word_for_its_caps() -> None:
+    scene = slowdown(silent=[NOW - 3, NOW - 2])
+    scene.duty = replace(SLOWED, since=NOW - 1)
+    scene.say(LAB, builders.halt_report(SLOWED.level), period=NOW - 1)
+    assert scene.codes() == []
+
+    scene.duty = replace(SLOWED, since=NOW - 2)
+    assert scene.codes() == ["cap-window-incomplete"]
+
+
+def test_a_cap_is_complete_only_with_every_site() -> None:
+    labs = list(strict_agreement().terms.parties)
+    second = builders.change(labs[0].sites[0], handle=handle(LAB, 2))
+    labs[0] = builders.change(labs[0], sites=[labs[0].sites[0], second])
+    scene = slowdown(builders.agreement(parties=labs), without=["attestation", "meter"])
+    one = builders.attestation(scene.agreement, NOW - 1, chips={H100: 1}, use=[builders.used(q.LABEL_IDLE)])
+    for period in WINDOW[:-1]:
+        body = builders.change(
+            one, start=scene.agreement.start_of(period), end=scene.agreement.end_of(period), energy=None
+        )
+        scene.say(LAB, body, site=second.handle)
+    assert "cap-window-incomplete" in scene.codes()
+
+    scene.say(LAB, one, site=second.handle)
+    assert "cap-window-incomplete" not in scene.codes()
+
+
+@pytest.mark.parametrize("period", [NOW - 1, NOW])
+@pytest.mark.parametrize("first", [0, 1], ids=["the smaller first", "the larger first"])
+def test_of_several_words_on_one_period_a_cap_counts_the_largest_once(period: int, first: int) -> None:
+    for most, exceeded in ((CAP, False), (CAP + 1, True)):
+        scene = slowdown(without=["attestation"], silent=[period])
+        if period != NOW:
+            scene.attest()
+        said = [CAP // 2, most]
+        for teraflop in (said[first], said[1 - first], said[first]):
+            scene.attest(period, use=rolled_out(teraflop))
+
+        assert ("cap-exceeded" in scene.codes()) is exceeded
+
+
+@pytest.mark.parametrize("recorded", [1, NOW - 1, NOW, NOW + 1])
+def test_a_cap_counts_an_earlier_period_whenever_it_was_recorded(recorded: int) -> None:
+    scene = slowdown(silent=[NOW - 1])
+    scene.attest(NOW - 1, recorded=recorded, use=rolled_out(CAP + 1))
+
+    assert scene.codes() == ["cap-exceeded"]
+
+
+@pytest.mark.parametrize(
+    ("period", "codes"),
+    [(PAUSED.since - 2, ["halt-missing"]), (PAUSED.since - 1, []), (PAUSED.since, [])],
+    ids=["before the wind-down", "as it begins", "as it ends"],
+)
+def test_a_halt_report_counts_from_the_period_in_which_the_wind_down_begins(period: int, codes: list[str]) -> None:
+    scene = halted(1, period)
+    assert scene.agreement.levels[PAUSE].wind_down_periods == 1
+
+    assert scene.codes() == codes
+    scene.say(LAB, builders.halt_report(PAUSE, 1), period=NOW)
+    assert scene.codes() == []

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.checks.power import declared_range
+from protocol.statements.quantities import MAX_ENERGY_UNCERTAINTY_PPM
 from standstill.v1 import compute_pb2
 from standstill.v1 import header_pb2 as h
 from standstill.v1 import quantity_pb2 as q
@@ -52,13 +53,13 @@ def scenes(draw: st.DrawFn) -> Scene:
     chips = {name: draw(st.integers(0, 5_000)) for name in draw(st.lists(st.sampled_from([H100, A100]), unique=True))}
     for name, count in chips.items():
         first = draw(st.integers(0, count))
-        for number, part in enumerate((first, count - first)):
+        for number, part in enumerate(part for part in (first, count - first) if part):
             period = draw(st.integers(1, NOW - 1))
             scene.deliver(part, period=period, name=f"{name}-{number}", chip_class=name)
     use = [row for name, count in chips.items() for row in draw(rows(name, count))]
     body = builders.attestation(scene.agreement, NOW, chips=chips or {H100: 0}, use=use)
     low, high = declared_range(scene.agreement, body)
-    ppm = st.integers(0, 100_000)
+    ppm = st.integers(0, MAX_ENERGY_UNCERTAINTY_PPM)
     drawn = draw(st.integers(low, high))
     energy = quantity(drawn, q.UNIT_WATT_HOUR, random_ppm=draw(ppm), systematic_ppm=draw(ppm))
     scene.say(LAB, builders.change(body, energy=energy))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -183,10 +184,14 @@ PARTS = {
 }
 
 
-def test_accepts_the_fields_in_any_order() -> None:
-    written = b"".join(PARTS.values())
-    reordered = b"".join(reversed(PARTS.values()))
-    assert parse_envelope(written) == parse_envelope(reordered)
+@pytest.mark.parametrize("order", list(permutations(PARTS)), ids=" ".join)
+def test_refuses_the_fields_in_another_order_than_that_of_their_numbers(order: tuple[str, ...]) -> None:
+    data = b"".join(PARTS[name] for name in order)
+    if order == tuple(PARTS):
+        assert parse_envelope(data).payload == b"body"
+        return
+    with refuses(Reason.MESSAGE_NOT_CANONICAL):
+        parse_envelope(data)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from protocol.envelope import parse_envelope
 from protocol.errors import Reason
 from protocol.leaf import HEADER_TYPE, NO_PREVIOUS, Bodies, Claim, Cursor, ReadLeaf, read_leaves, verify_in_turn
 from protocol.merkle import leaf_hash
+from protocol.wire import MAX_MESSAGE_BYTES
 from standstill.v1 import envelope_pb2, header_pb2, membership_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests.builders import (
@@ -152,12 +153,31 @@ def test_refuses_an_envelope_that_cannot_be_read_and_keeps_its_place() -> None:
     for data, reason in (
         (b"\xff", Reason.MESSAGE_MALFORMED),
         (LEAF.envelope[:-1], Reason.MESSAGE_MALFORMED),
-        (bytes(70_000), Reason.MESSAGE_TOO_LARGE),
         (LEAF.envelope + b"\xf8\x01\x01", Reason.MESSAGE_NOT_CANONICAL),
     ):
         read = ALPHA.peek(change(LEAF, envelope=data))
         assert _reason(read) is reason
         assert (read.index, read.header, read.body) == (2, None, None)
+
+
+@pytest.mark.parametrize("bodies", Bodies)
+@pytest.mark.parametrize("part", ["envelope", "body"])
+def test_stops_at_a_leaf_that_no_reader_would_keep(part: str, bodies: Bodies) -> None:
+    party = grown()
+    start = replace(party.cursor, index=4, previous=party.read[3].leaf_hash)
+    largest = change(party.leaves[4], **{part: bytes(MAX_MESSAGE_BYTES)})
+    # As large as may be, it is held to the other rules: it keeps its place, or it is not what was committed to.
+    if part == "envelope":
+        (read,), _ = read_leaves(TERMS, start, [largest], bodies=bodies)
+        assert _reason(read) is Reason.MESSAGE_MALFORMED
+    else:
+        with refuses(Reason.COMMITMENT_MISMATCH):
+            read_leaves(TERMS, start, [largest], bodies=bodies)
+    leaves = [*party.leaves[:4], change(party.leaves[4], **{part: bytes(MAX_MESSAGE_BYTES + 1)})]
+    with refuses(Reason.MESSAGE_TOO_LARGE, f"{party.cursor.origin}[4]"):
+        read_leaves(TERMS, Cursor(party.cursor.origin, "alpha"), leaves, bodies=bodies)
+    before, _ = read_leaves(TERMS, Cursor(party.cursor.origin, "alpha"), leaves[:4], bodies=bodies)
+    assert [read.refusal for read in before] == [None] * 4
 
 
 SIGNERS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from protocol.keys import public_key
 from protocol.leaf import ReadLeaf
 from protocol.statements import KINDS
 from protocol.statements.quantities import require_label, require_quantity
+from protocol.wire import MAX_MESSAGE_BYTES
 from standstill.v1 import (
+    envelope_pb2,
     header_pb2,
     membership_pb2,
 )
@@ -30,6 +33,7 @@ from tests.builders import (
     quantity,
     seed,
     summary,
+    transfer,
     used,
 )
 from tests.protocol.refusals import refuses
@@ -71,20 +75,60 @@ def test_refuses(kind: str, name: str, edit: Edit, reason: Reason) -> None:
     [
         (b"\xf8\x07\x01", Reason.MESSAGE_NOT_CANONICAL),
         (b"\xff", Reason.MESSAGE_MALFORMED),
-        (b"\xfa\x07\x80\x80\x04" + bytes(65_536), Reason.MESSAGE_TOO_LARGE),
     ],
-    ids=["unknown field", "garbage", "oversized"],
+    ids=["unknown field", "garbage"],
 )
 def test_refuses_a_body_with_bytes_that_say_nothing(kind: str, extra: bytes, reason: Reason) -> None:
-    author, body, about = GOOD[kind]
-    party = WORLD[author]
-    draft = party.draft(body, **about)
-    longer = type(draft)(
-        kind=draft.kind, body=draft.body + extra, period=draft.period, site=draft.site, summary=draft.summary
-    )
-    found = party.peek(party.write(longer))
+    found = WORLD[GOOD[kind][0]].peek(longer(kind, extra))
     assert found.refusal is not None
     assert found.refusal.reason is reason
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_stops_at_a_body_of_more_bytes_than_any_reader_accepts(kind: str) -> None:
+    party = WORLD[GOOD[kind][0]]
+    room = MAX_MESSAGE_BYTES - len(party.draft(GOOD[kind][1], **GOOD[kind][2]).body)
+    kept = party.peek(longer(kind, bytes(room)))
+    assert kept.refusal is not None
+    assert kept.refusal.reason is Reason.MESSAGE_MALFORMED
+    with refuses(Reason.MESSAGE_TOO_LARGE, f"{party.cursor.origin}[{party.cursor.index}]"):
+        party.peek(longer(kind, bytes(room + 1)))
+
+
+def longer(kind: str, extra: bytes) -> envelope_pb2.Leaf:
+    """A statement that commits to a body with more bytes behind it."""
+    author, body, about = GOOD[kind]
+    draft = WORLD[author].draft(body, **about)
+    return WORLD[author].write(replace(draft, body=draft.body + extra))
+
+
+@pytest.mark.parametrize("ppm", ["random_ppm", "systematic_ppm"])
+@pytest.mark.parametrize("kind", ["attestation", "meter reading"])
+def test_accepts_an_energy_known_to_five_per_cent(kind: str, ppm: str) -> None:
+    author, body, about = GOOD[kind]
+    energy = quantity(700, q.UNIT_WATT_HOUR, **{ppm: 50_000})
+    assert read(author, change(body, energy=energy), **about).refusal is None
+
+
+def test_holds_only_energies_to_five_per_cent() -> None:
+    vague = change(ATTESTATION)
+    vague.use[0].held.random_ppm = vague.use[0].operations.systematic_ppm = 1_000_000
+    assert read("alpha", vague).refusal is None
+
+
+@pytest.mark.parametrize(
+    ("author", "counterparty", "accepted"),
+    [
+        ("alpha", "beta", True),
+        ("alpha", "chipco", True),
+        ("chipco", "alpha", True),
+        ("alpha", "gridco", False),
+        ("chipco", "vera", False),
+    ],
+)
+def test_chips_move_between_labs_and_suppliers_alone(author: str, counterparty: str, accepted: bool) -> None:
+    refusal = read(author, transfer(counterparty=counterparty, chips=quantity(1))).refusal
+    assert (refusal and refusal.reason) is (None if accepted else Reason.NAME_UNKNOWN)
 
 
 def test_says_zero_aloud() -> None:

@@ -71,11 +71,11 @@ def command(*, trace_file: Path | None, seed: int, out: Path, as_json: bool, **r
 def _read(path: Path, *, mapping: Path | None, chip_class: str | None, chips: int | None, tz: str) -> Trace:
     """The user's own records, with what was assumed and what could not be used."""
     from demo.scenario import power
-    from node.collect import read_trace, write_rejected
+    from node.collect import Mapping, read_trace, write_rejected
 
     classes = sorted(power())
-    kind = chip_class or classes[0]
-    trace = read_trace(path, mapping=mapping, chip_class=kind, chips=chips, tz=tz, chip_classes=classes)
+    kind, rules = chip_class or classes[0], mapping or Mapping(chips=_usual_names(classes))
+    trace = read_trace(path, mapping=rules, chip_class=kind, chips=chips, tz=tz, chip_classes=classes)
     hint(f"{path.name}: read as {trace.form}, {trace.kept} rows used, {len(trace.figures)} hours")
     for note in trace.notes:
         hint(f"  {note}")
@@ -85,6 +85,12 @@ def _read(path: Path, *, mapping: Path | None, chip_class: str | None, chips: in
             f"  {len(trace.rejected)} rows rejected, listed in {listed}; the first: {trace.rejected[0].text(path.name)}"
         )
     return trace
+
+
+def _usual_names(classes: list[str]) -> dict[str, str]:
+    """How schedulers usually call the classes that the demo knows: h100 and gpu:h100 for H100-SXM."""
+    short = {name.partition("-")[0].lower(): name for name in classes}
+    return short | {f"gpu:{name}": kind for name, kind in short.items()}
 
 
 def _end(number: int, frame: object) -> None:

@@ -100,7 +100,7 @@ def _every(terms: pb.Agreement) -> Iterator[str]:
     clocks = terms.freshness
     start = dt.datetime.fromtimestamp(terms.start, dt.UTC)
     yield f"{_time(terms.period_seconds)} from {start:%Y-%m-%d %H:%M}Z on each lab states what each site did,"
-    yield f"within {_time(clocks.publish_within_seconds)}."
+    yield f"within {_time(clocks.publish_within_seconds)} (whole periods are what is judged)."
     yield (
         f"Late after {_span(terms, clocks.late_periods)}, stale after {_span(terms, clocks.stale_periods)}, presumed "
         f"not to comply after {_span(terms, clocks.presumed_non_compliant_periods)} of silence."

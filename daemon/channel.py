@@ -14,6 +14,7 @@ from daemon.tls import Identity, channel_credentials, host
 # Servers answer more frequent pings than one in five minutes by closing the connection.
 _KEEPALIVE_MS: Final = 310_000
 _KEEPALIVE_TIMEOUT_MS: Final = 20_000
+# The least backoff stays gRPC's own: it is also the time given to a connection attempt, which far peers need.
 _FIRST_BACKOFF_MS: Final = 100
 _LAST_BACKOFF_MS: Final = 5_000
 
@@ -22,7 +23,6 @@ _OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
     ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", _FIRST_BACKOFF_MS),
-    ("grpc.min_reconnect_backoff_ms", _FIRST_BACKOFF_MS),
     ("grpc.max_reconnect_backoff_ms", _LAST_BACKOFF_MS),
 )
 

@@ -40,9 +40,9 @@ _PART_LEAVES: Final = 100
 _COLUMNS: Final = (
     "idx, kind, period, audience, leaf_hash, leaf_salt, identity, site, refusal, body_salt, envelope, body"
 )
-_VALUES: Final = ", ".join("?" * (1 + len(StoredLeaf._fields)))
+_VALUES: Final = ", ".join("?" * len(StoredLeaf._fields))
 _LOG: Final = "SELECT id, size, root, frontier, note, note_size FROM logs WHERE origin = ?"
-_INSERT: Final = f"INSERT INTO leaves (log_id, {_COLUMNS}) VALUES ({_VALUES})"  # noqa: S608 - our own names
+_INSERT: Final = f"INSERT INTO leaves (log_id, {_COLUMNS}) VALUES ({{log_id}}, {_VALUES})"  # noqa: S608 - our names
 _UPSERT_TILE: Final = (
     "INSERT INTO tiles (log_id, level, idx, hashes) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (log_id, level, idx) DO UPDATE SET hashes = excluded.hashes"
@@ -124,7 +124,8 @@ class LogStore:
         after = frontier.append(hashes)
         head = Head(after.size, after.root())
         self._swap_head(tx, origin, log_id, expected, head, after)
-        tx.exec_driver_sql(self.database.sql(_INSERT), [(log_id, *leaf) for leaf in leaves])
+        # The number of the log stands in the statement, so that the leaves are the rows and need not be copied.
+        tx.exec_driver_sql(self.database.sql(_INSERT.format(log_id=log_id)), list(leaves))
         edge = self._write_tiles(tx, origin, log_id, expected, hashes)
         self._ends[origin] = _End(log_id, head, after, edge)
         return head

@@ -234,11 +234,21 @@ class Cluster:
         Raises:
             DemoFailed: it did not happen, or a process ended meanwhile.
         """
+        if not self.happens(done, seconds):
+            raise DemoFailed(f"waited {seconds:.0f} s for {what}")
+
+    def happens(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Whether something happens within this much real time.
+
+        Raises:
+            DemoFailed: a process ended meanwhile.
+        """
         deadline = time.monotonic() + seconds
         while not done():
             for name, process in self._processes.items():
                 if process.poll() is not None:
                     raise DemoFailed(f"{name} ended with exit code {process.returncode}; {name}.jsonl says why")
             if time.monotonic() > deadline:
-                raise DemoFailed(f"waited {seconds:.0f} s for {what}")
+                return False
             time.sleep(0.005)
+        return True

@@ -298,7 +298,8 @@ def _assessment(view: _View) -> tuple[Result, str]:
     assert view.stated.header is not None  # noqa: S101 - a statement in good form has one
     summary = view.stated.header.assessment
     same = derived.verdict == summary.verdict and derived.assessment == view.stated.body
-    found = f"derived {header_pb2.Verdict.Name(derived.verdict)} with {', '.join(derived.codes) or 'no findings'}"
+    said = header_pb2.Verdict.Name(derived.verdict).removeprefix("VERDICT_").lower()
+    found = f"derived {said} with {', '.join(derived.codes) or 'no findings'}"
     require(same, Reason.ASSESSMENT_DIFFERS, "assessment", found)
     return Result.PASSED, f"{found}, from {len(leaves)} statements"
 

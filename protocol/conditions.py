@@ -79,7 +79,7 @@ def _reading(test: pb.Condition.Reading, facts: Facts) -> Explained:
         # No value, or sources on both sides of the threshold: nobody knows.
         value = truth.of(passed == {True}) if len(passed) == 1 else Truth.UNKNOWN
         parts.append(Explained(value, f"{lab}: {where}"))
-    text = f"{test.indicator} of at least {test.labs} {sign} {test.threshold}"
+    text = f"{test.indicator} of at least {test.labs} labs {sign} {test.threshold}"
     return Explained(truth.at_least(test.labs, [part.value for part in parts]), text, tuple(parts))
 
 

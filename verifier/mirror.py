@@ -20,7 +20,7 @@ from protocol.errors import Reason, Refused
 from protocol.leaf import Cursor
 from protocol.merkle import leaf_hash
 from protocol.statements import KINDS
-from protocol.wire import MAX_UINT
+from protocol.wire import MAX_MESSAGE_BYTES, MAX_UINT
 from standstill.v1 import envelope_pb2, header_pb2
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def read_mirrored(cursor: Cursor, leaves: Iterable[envelope_pb2.Leaf]) -> tuple[
     """The rows of the next leaves of a log, and the cursor after them; its keys stay what they are.
 
     Raises:
-        Refused: LEAF_WITHHELD, SALT_LENGTH or COMMITMENT_MISMATCH, when what was served is not what the log holds.
+        Refused: LEAF_WITHHELD, SALT_LENGTH or COMMITMENT_MISMATCH, when what was served is not what the log holds;
+            MESSAGE_TOO_LARGE for what no reader accepts.
     """
     rows = [_row(cursor.origin, index, leaf) for index, leaf in enumerate(leaves, cursor.index)]
     previous = rows[-1].leaf_hash if rows else cursor.previous
@@ -45,13 +46,16 @@ def _row(origin: str, index: int, leaf: envelope_pb2.Leaf) -> StoredLeaf:
     envelope, salt, body_salt = leaf.envelope, leaf.leaf_salt, leaf.body_salt
     if not envelope:
         raise Refused(Reason.LEAF_WITHHELD, f"{origin}[{index}]", "no envelope")
+    body = leaf.body
+    if len(envelope) > MAX_MESSAGE_BYTES or len(body) > MAX_MESSAGE_BYTES:
+        found = f"{len(envelope)} and {len(body)} bytes of envelope and body, at most {MAX_MESSAGE_BYTES} each"
+        raise Refused(Reason.MESSAGE_TOO_LARGE, f"{origin}[{index}]", found)
     this_hash = leaf_hash(commit(ENTRY_TAG, salt, envelope))
     header = _header(envelope)
     if header is None:
         return _unreadable(index, leaf, this_hash)
     if not body_salt:
         raise Refused(Reason.LEAF_WITHHELD, f"{origin}[{index}].body", "no body")
-    body = leaf.body
     if commit(BODY_TAG, body_salt, body) != header.body_commitment:
         raise Refused(Reason.COMMITMENT_MISMATCH, f"{origin}[{index}].body", "another body than the header commits to")
     period = header.period if header.HasField("period") else None

@@ -48,6 +48,7 @@ def _silent(case: Case, site: bytes) -> Finding:
     stage = freshness(silent_for, case.agreement.terms.freshness)
     presumed = stage is Freshness.PRESUMED
     code = "presumed-non-compliant" if presumed else "attestation-missing"
-    text = f"No attestation of a site of {case.lab} for period {case.period}: {stage}."
+    said = "not yet late" if stage is Freshness.FRESH else stage
+    text = f"No attestation of a site of {case.lab} for period {case.period}: {said}."
     waited = figure("missed", silent_for, "closings")
     return finding(code, DISCREPANT if presumed else INCONCLUSIVE, text, figures=[waited], site=site)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from protocol.checks.finding import BREACHED, INCONCLUSIVE, figure, finding
+from protocol.checks.finding import BREACHED, DISCREPANT, INCONCLUSIVE, figure, finding
 from standstill.v1 import quantity_pb2
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def check(case: Case) -> Iterator[Finding]:
     halt = reported(case)
     if halt is None:
         text = f"{case.lab} has not reported what it halted for {level.name}."
-        yield finding("halt-missing", INCONCLUSIVE, text)
+        # Silence about the halt is judged by the clock of silence, like every other.
+        silent = case.period - case.duty.since >= case.agreement.terms.freshness.presumed_non_compliant_periods
+        yield finding("halt-missing", DISCREPANT if silent else INCONCLUSIVE, text)
         return
     halted = {run.label for run in halt.body.runs}
     for site, attestation in case.attestations.items():

@@ -65,7 +65,8 @@ def _compare(
             joint = [*spreads, sigma(energy) * pue // MILLI]
             difference = sign * (seen - expected)
             if difference > (allowed := tolerance(joint, share)):
-                text = f"The meter of {case.lab} shows {seen} Wh where {energy.value} Wh are declared."
+                text = f"The meter of {case.lab} shows {seen} Wh; the {energy.value} Wh declared allow {expected} Wh "
+                text += f"at a site whose overhead factor (PUE) is {pue // MILLI}.{pue % MILLI:03d}."
                 figures = _figures(seen, expected, allowed, deviation(difference, joint_sigma(joint)))
                 yield finding(code, DISCREPANT, text, figures=figures, statements=refs, site=site.handle)
     # Against the declared use only the meter's own errors count: a lab can't widen the tolerance by what it states.

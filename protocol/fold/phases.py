@@ -87,7 +87,8 @@ def _events(work: Work, rank: int, terms: agreement_pb2.Level) -> tuple[LevelSta
 
 def _vote(work: Work, rank: int, motion: decision_pb2.Motion.ValueType, episode: int) -> Explained:
     count = decisions.tally(work.agreement, work.new, rank, motion, episode)
-    text = f"{decision_pb2.Motion.Name(motion)}: {len(count.yes)} of {count.needed} groups say yes"
+    asked = decision_pb2.Motion.Name(motion).removeprefix("MOTION_").lower()
+    text = f"vote to {asked}: {len(count.yes)} groups say yes, {count.needed} needed"
     parts = tuple(Explained(Truth.TRUE, f"{voter} log {index}") for voter, index in count.ballots)
     return Explained(truth_of(count.carried), text, parts)
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import wire
+from protocol.agreement import Agreement
 from protocol.bundle import BEYOND, MAX_BUNDLE_BYTES, STEPS, Report, Result, verify_bundle
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.errors import Reason
@@ -163,12 +164,12 @@ def test_statements_of_other_periods_in_the_bundle_change_nothing() -> None:
     assert confirmed(verify_bundle(encode(bundle), made.agreement.digest))
 
 
-def slowed_down() -> World:
+def slowed_down() -> Agreement:
     """Everybody owes a slowdown from the start; in six periods gamma may train for 10,000 chip-seconds."""
     cap = agreement_pb2.Cap(name="training", labels=[q.LABEL_TRAIN], chip_seconds=10_000, window_periods=6)
     slowdown = builders.change(
         builders.terms().levels[0],
-        binds=agreement_pb2.BINDS_EVERY_PARTY,
+        binds=agreement_pb2.BINDS_EVERYONE,
         trigger=builders.ALWAYS,
         called_by="",
         mandate_periods=100,
@@ -176,7 +177,7 @@ def slowed_down() -> World:
     )
     usual = bundles.strict_agreement().terms
     levels = [slowdown, usual.levels[1]]
-    return World(agreement(levels=levels, verification=usual.verification))
+    return agreement(levels=levels, verification=usual.verification)
 
 
 @pytest.mark.parametrize("early", [False, True])
@@ -185,12 +186,12 @@ def test_a_word_on_a_period_before_it_ended_derives_again_where_a_cap_counts_it(
 
     def tell(world: World, period: int) -> None:
         bundles.honest(world, period, LABS[:2])
-        if early and period == 8:
-            world["gamma"].say(builders.attestation(world.agreement, 12))
+        if early and period == 5:
+            world["gamma"].say(builders.attestation(world.agreement, 9))
         world["gamma"].say(builders.attestation(world.agreement, period, use=half))
         world["gridco"].say(builders.meter_reading(world.agreement, period), period=period, site=handle("gamma"))
 
-    made = chronicle(14, tell, slowed_down().agreement)
+    made = chronicle(14, tell, slowed_down())
     made.close(15)
     appraisal = assess(made, "gamma", 13)
 

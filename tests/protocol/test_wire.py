@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import wire
 from protocol.errors import Reason, Refused
-from standstill.v1 import condition_pb2, header_pb2, quantity_pb2
+from standstill.v1 import agreement_pb2, condition_pb2, header_pb2, quantity_pb2
 from tests.protocol.refusals import refuses
+from tests.protocol.statement_cases import GOOD as GOOD_STATEMENTS
 
 GOOD = quantity_pb2.Quantity(value=0, unit=quantity_pb2.UNIT_CHIP, basis=quantity_pb2.BASIS_MEASURED, random_ppm=200)
 DATA = wire.encode(GOOD)
@@ -32,6 +34,65 @@ def test_reads_what_an_encoder_writes() -> None:
 def test_refuses_bytes_with_a_second_reading(name: str, data: bytes, reason: Reason) -> None:
     with refuses(reason, "quantity"):
         wire.parse(quantity_pb2.Quantity, data, "quantity")
+
+
+MINUS_ONE = b"\xff\xff\xff\xff\x0f"
+"""An enum value of -1 in five bytes, where encoders write ten."""
+
+SAME_LENGTH: list[tuple[str, type[Message], bytes]] = [
+    # What one field has too much, another has too little: the length alone would give none of them away.
+    ("two fields in another order", quantity_pb2.Quantity, b"\x10\x01\x08\x05"),
+    (
+        "an unknown field beside an enum value that is written too short",
+        quantity_pb2.Quantity,
+        b"\x08\x05\x10" + MINUS_ONE + b"\xfa\x01\x02hi",
+    ),
+    (
+        "a singular field twice beside an enum value that is written too short",
+        quantity_pb2.Quantity,
+        b"\x08\x85\x80\x80\x00\x08\x09\x10" + MINUS_ONE,
+    ),
+    ("a padded length beside an unpacked list", agreement_pb2.Party, b"\x0a\x85\x00alpha\x10\x01"),
+    ("a default spelled out beside unpacked lists", agreement_pb2.Agreement, b"\x08\x00" + 2 * b"\x2a\x02\x10\x01"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "data"), SAME_LENGTH, ids=[name for name, _, _ in SAME_LENGTH])
+def test_refuses_other_bytes_of_the_length_that_an_encoder_writes(name: str, kind: type[Message], data: bytes) -> None:
+    understood = kind.FromString(data)
+    understood.DiscardUnknownFields()
+    written = wire.encode(understood)
+    assert len(written) == len(data)
+    assert wire.parse(kind, written, "message") == understood
+    with refuses(Reason.MESSAGE_NOT_CANONICAL, "message"):
+        wire.parse(kind, data, "message")
+
+
+@pytest.mark.parametrize(("number", "packed"), [(1, b"\x12\x01\x01"), (2, b"\x12\x02\x01\x02")])
+def test_refuses_an_unpacked_list_of_numbers(number: int, packed: bytes) -> None:
+    unpacked = b"".join(b"\x10" + bytes([role]) for role in range(1, number + 1))
+    party = agreement_pb2.Party(roles=[agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER][:number])
+    assert agreement_pb2.Party.FromString(unpacked) == party
+    assert wire.parse(agreement_pb2.Party, packed, "party") == party
+    with refuses(Reason.MESSAGE_NOT_CANONICAL, "party"):
+        wire.parse(agreement_pb2.Party, unpacked, "party")
+
+
+@pytest.mark.parametrize("kind", GOOD_STATEMENTS)
+def test_writes_the_fields_in_the_order_of_their_numbers(kind: str) -> None:
+    body = GOOD_STATEMENTS[kind][1]
+    fields = [field for field, _ in body.ListFields()]
+    assert wire.encode(body) == b"".join(_alone(body, field.name) for field in sorted(fields, key=lambda f: f.number))
+
+
+def _alone(message: Message, name: str) -> bytes:
+    """One field of a message, written by itself."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    for field, _ in message.ListFields():
+        if field.name != name:
+            copy.ClearField(field.name)
+    return wire.encode(copy)
 
 
 def test_refuses_an_unknown_field_at_any_depth() -> None:
@@ -66,7 +127,7 @@ def test_answers_any_bytes_with_a_message_of_exactly_these_bytes_or_a_refusal(da
         if refused.reason not in {Reason.MESSAGE_MALFORMED, Reason.MESSAGE_NOT_CANONICAL}:
             raise
     else:
-        assert message.ByteSize() == len(data)
+        assert wire.encode(message) == data
 
 
 @given(st.binary(max_size=64))

@@ -195,18 +195,12 @@ def build_case(
         closed: periods after `period` that were closed, up to `record_period`; all of them if absent.
     """
     ordered = sorted(leaves, key=lambda leaf: (leaf.origin, leaf.index))
-    about = [
-        _in_time(leaf, recorded) if leaf.header is not None and leaf.header.period == period else leaf
-        for leaf in ordered
-        if concerns(agreement, lab, leaf)
-    ]
+    about = [_in_time(leaf, period, recorded) for leaf in ordered if concerns(agreement, lab, leaf)]
     cited = [Cited(leaf.body, leaf, recorded(leaf)) for leaf in about if leaf.body is not None]
     attested = _of(cited, compute_pb2.ComputeAttestation)
+    now = [statement for statement in attested if statement.header.period == period]
     # The first word on a site counts.
-    attestations: dict[bytes, Cited[compute_pb2.ComputeAttestation]] = {}
-    for statement in attested:
-        if statement.header.period == period:
-            attestations.setdefault(statement.header.site, statement)
+    attestations = {statement.header.site: statement for statement in reversed(now)}
     readings: dict[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]] = {}
     for reading in _of(cited, evidence_pb2.MeterReading):
         readings[reading.header.site] = (*readings.get(reading.header.site, ()), reading)
@@ -217,29 +211,29 @@ def build_case(
         record_period=record_period,
         duty=duty,
         attestations=attestations,
-        repeated=tuple(s for s in attested if s.header.period == period and s is not attestations[s.header.site]),
+        repeated=tuple(statement for statement in now if statement is not attestations[statement.header.site]),
         window=tuple(statement for statement in attested if statement.header.period < period),
         readings=readings,
         shipments=_of(cited, evidence_pb2.ShipmentReport),
         transfers=_of(cited, compute_pb2.Transfer),
         halts=_of(cited, compute_pb2.HaltReport),
         misbehavior=_of(cited, record_pb2.Misbehavior),
-        refused=tuple(
-            leaf
-            for leaf in about
-            if leaf.refusal is not None and leaf.header is not None and leaf.header.period == period
-        ),
+        refused=tuple(leaf for leaf in about if leaf.refusal is not None and _speaks_of(leaf, period)),
         closed=None if closed is None else frozenset(closed),
     )
 
 
-def _in_time(leaf: ReadLeaf, recorded: Callable[[ReadLeaf], int]) -> ReadLeaf:
-    """A leaf; refused if it was recorded before the period that it reports had ended (as the fold does, annex 3.2)."""
+def _speaks_of(leaf: ReadLeaf, period: int) -> bool:
+    return leaf.header is not None and leaf.header.period == period
+
+
+def _in_time(leaf: ReadLeaf, period: int, recorded: Callable[[ReadLeaf], int]) -> ReadLeaf:
+    """A leaf; refused if it reports the assessed period and was recorded before that had ended (annex 3.2)."""
     if leaf.header is None or leaf.refusal is not None or leaf.header.kind not in _OF_ENDED_PERIODS:
         return leaf
-    if leaf.header.period < recorded(leaf):
+    if leaf.header.period != period or period < recorded(leaf):
         return leaf
-    refusal = Refused(Reason.PERIOD_MISMATCH, "header.period", f"{leaf.header.period} had not ended")
+    refusal = Refused(Reason.PERIOD_MISMATCH, "header.period", f"{period} had not ended")
     return replace(leaf, body=None, refusal=refusal)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,9 @@ MISSING = assessment_pb2.EVIDENCE_STATE_MISSING
 STALE = assessment_pb2.EVIDENCE_STATE_STALE
 MISMATCHED = assessment_pb2.EVIDENCE_STATE_MISMATCHED
 CONTRADICTED = assessment_pb2.EVIDENCE_STATE_CONTRADICTED
+
+JUST_PAUSED = replace(PAUSED, since=NOW - 2)
+"""The pause has been in force for less time than silence is tolerated."""
 
 STEPS = ("deliveries", "attestation", "meter", "halt")
 REMOVED = {
@@ -58,7 +63,7 @@ def test_everything_in_and_consistent_is_honored(duty: object) -> None:
 
 @pytest.mark.parametrize("step", REMOVED)
 def test_evidence_that_is_not_in_makes_a_period_inconclusive_never_honored_never_worse(step: str) -> None:
-    scene = honest(PAUSED, without=[step])
+    scene = honest(JUST_PAUSED, without=[step])
 
     assert worst(scene) == h.VERDICT_INCONCLUSIVE
     assert {kind for kind, state in states(scene).items() if state != PRESENT} == REMOVED[step]
@@ -82,7 +87,7 @@ def test_whatever_is_taken_away_from_an_honest_record_it_is_honored_only_if_whol
     contradiction = "deliveries" in removed and "attestation" not in removed
     expected = h.VERDICT_DISCREPANT if contradiction else h.VERDICT_INCONCLUSIVE if removed else h.VERDICT_HONORED
 
-    assert worst(honest(PAUSED, without=removed)) == expected
+    assert worst(honest(JUST_PAUSED, without=removed)) == expected
 
 
 def test_evidence_that_the_agreement_does_not_require_may_be_absent() -> None:
@@ -119,6 +124,11 @@ def test_silence_beyond_the_last_clock_is_discrepant_never_honored() -> None:
     scene.record_period = NOW + 4
 
     assert worst(scene) == h.VERDICT_DISCREPANT
+
+
+def test_silence_about_the_halt_for_as_long_is_discrepant_too() -> None:
+    assert worst(honest(replace(PAUSED, since=NOW - 3), without=["halt"])) == h.VERDICT_DISCREPANT
+    assert worst(honest(replace(PAUSED, since=NOW - 3))) == h.VERDICT_HONORED
 
 
 def test_evidence_that_was_refused_is_mismatched_and_inconclusive() -> None:

@@ -200,7 +200,7 @@ YIELDS: dict[str, tuple[h.Verdict.ValueType, Make, Make]] = {
     "cap-exceeded": (BREACHED, lambda: slowed(1_000, CAP), lambda: slowed(0, CAP)),
     "cap-window-incomplete": (INCONCLUSIVE, lambda: slowdown(silent=[NOW - 1]), slowdown),
     "operations-not-stated": (INCONCLUSIVE, lambda: slowed(None), lambda: slowed(0)),
-    "halt-missing": (INCONCLUSIVE, lambda: halted(2), lambda: halted(1)),
+    "halt-missing": (DISCREPANT, lambda: halted(2), lambda: halted(1)),
     "use-after-halt": (BREACHED, lambda: resumed(1), lambda: resumed(0)),
 }
 """By code: its severity, a record that yields it, and its twin."""
@@ -459,6 +459,14 @@ def test_a_cap_counts_an_earlier_period_whenever_it_was_recorded(recorded: int) 
     scene.attest(NOW - 1, recorded=recorded, use=rolled_out(CAP + 1))
 
     assert scene.codes() == ["cap-exceeded"]
+
+
+@pytest.mark.parametrize(("silent", "severity"), [(0, INCONCLUSIVE), (2, INCONCLUSIVE), (3, DISCREPANT)])
+def test_silence_about_the_halt_is_judged_by_the_clock_of_silence(silent: int, severity: h.Verdict.ValueType) -> None:
+    scene = honest(replace(PAUSED, since=NOW - silent), without=["halt"])
+    assert scene.agreement.terms.freshness.presumed_non_compliant_periods == 3
+
+    assert [(found.code, found.severity) for found in run_all(scene.case())] == [("halt-missing", severity)]
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_explains_every_part() -> None:
     assert [line.strip() for line in found.lines()] == [
         "true    all of",
         "true    always",
-        "true    horizon of at least 1 >= 10",
+        "true    horizon of at least 1 labs >= 10",
         "true    alpha: horizon of alpha",
         "unknown beta: horizon of beta",
         "unknown gamma: horizon of gamma",

@@ -357,7 +357,7 @@ def test_says_why_a_level_moved_and_why_labs_are_bound() -> None:
     outcome = world.close()
     (moved,) = outcome.transitions
     text = "\n".join(moved.why.lines())
-    assert "MOTION_CALL: 2 of 2 groups say yes" in text
+    assert "vote to call: 2 groups say yes, 2 needed" in text
     assert "alpha: 2500 (alpha log 3)" in text
     assert set(outcome.reasons) == {1, PAUSE, *LABS}
     assert outcome.reasons["alpha"].text == "pledge for level 2"

@@ -13,9 +13,7 @@ Health and reflection are the libraries' own and pass untouched.
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import gc
 import os
 import secrets
 import signal
@@ -41,9 +39,6 @@ DEFAULT_WORKERS: Final = 32
 DEFAULT_GRACE_SECONDS: Final = 5.0
 
 _OWNER_ONLY: Final = 0o177
-
-_COLLECT_AFTER: Final = 20_000
-"""New containers before the youngest generation is collected; a batch of statements makes a few thousand."""
 
 # No shared ports: a second daemon at the same address must fail, not take half of the calls.
 _OPTIONS: Final = (("grpc.max_receive_message_length", MAX_REQUEST_BYTES), ("grpc.so_reuseport", 0))
@@ -133,29 +128,11 @@ def run_until_signalled(stop: threading.Event, ready: Callable[[], None] = lambd
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with _rare_collections():
-            ready()
-            stop.wait()
+        ready()
+        stop.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Keep the cycle collector from going through what start-up made, and through every batch of statements.
-
-    What start-up made lives as long as the process, and batches hold no cycles: one in ten microseconds of following a
-    log went into looking at both again and again.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 class _Exceptions(grpc.ServerInterceptor):

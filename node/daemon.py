@@ -23,6 +23,7 @@ from daemon.keyfiles import read_seed
 from daemon.log_service import SERVICE as LOG_SERVICE
 from daemon.log_service import LogServicer
 from daemon.log_store import LogStore, open_store
+from daemon.memory import prepare_for_long_run
 from daemon.server import Server, run_until_signalled
 from daemon.startup import open_own_log, pinned_agreement, require_newest
 from daemon.tls import Identity, Peer, Peers, load_certificate, read_certificate, server_credentials
@@ -62,6 +63,7 @@ def run_node(config: Path, *, full_check: bool = False) -> None:
         ConfigError: the configuration cannot be used.
         Refused: a check failed; nothing was signed.
     """
+    prepare_for_long_run()
     settings = load_config(config, NodeSettings)
     base = config.resolve().parent
     with contextlib.ExitStack() as stack:

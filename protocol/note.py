@@ -264,6 +264,8 @@ def open_note(data: bytes, verifiers: Sequence[Verifier]) -> Note:
     return Note(note.text, note.signatures, tuple(verified))
 
 
+# Names come again with every head; only those that pass are remembered.
+@lru_cache(maxsize=256)
 def require_name(name: str, reason: Reason = Reason.NAME_MALFORMED, field: str = "name") -> None:
     """Refuse a key name that is empty, longer than 255 bytes, or holds a Unicode space, a control character or `+`."""
     fits = 0 < len(name.encode()) <= MAX_NAME_BYTES

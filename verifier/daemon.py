@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from daemon.files import write_whole
 from daemon.journal import journal
 from daemon.keyfiles import read_seed
 from daemon.log_store import LogStore, open_store
+from daemon.memory import prepare_for_long_run
 from daemon.server import Server, run_until_signalled
 from daemon.startup import open_own_log, pinned_agreement
 from daemon.tls import Peer, Peers, load_certificate, read_certificate, server_credentials
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from protocol.state import State
     from verifier.config import VerifierSettings
 
+_SWITCH_SECONDS: Final = 0.0005
 PROGRAM: Final = "standstill-verifier/0.1.0"
 _READERS: Final = {"public": Reader.PUBLIC, "party": Reader.PARTY, "verifier": Reader.VERIFIER}
 
@@ -93,6 +96,11 @@ class Daemon:
 
         When signals are heard, the address that was bound is written to `address` beside the configuration.
         """
+        prepare_for_long_run()
+        if not self._settings.mirror:
+            self._checker.start()
+        # Threads that hand batches to other processes wait for the one that reads; not 5 ms each time.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         address = self.start()
 
         def ready() -> None:

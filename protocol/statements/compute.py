@@ -50,15 +50,15 @@ def attestation(body: pb.ComputeAttestation, header: Header, agreement: Agreemen
 def _use(row: pb.Use, chips: set[str], agreement: Agreement) -> int:
     """Check one row of use; its chip-seconds."""
     where = "attestation.use"
-    require(
-        row.chip_class in chips, Reason.CHIP_CLASS_UNKNOWN, f"{where}.chip_class", f"{row.chip_class!r}: no inventory"
-    )
+    # With `if`, because it runs for every row of every attestation.
+    if row.chip_class not in chips:
+        raise Refused(Reason.CHIP_CLASS_UNKNOWN, f"{where}.chip_class", f"{row.chip_class!r}: no inventory")
     require_label(row.label, where)
     held = require_quantity(row, "held", q.UNIT_CHIP_SECOND, where)
     if row.HasField("operations"):
         require_quantity(row, "operations", q.UNIT_TERAFLOP, where)
-        formats = {peak.format for peak in agreement.chips[row.chip_class].peaks}
-        require(row.format in formats, Reason.FORMAT_UNKNOWN, f"{where}.format", f"{row.format} for {row.chip_class}")
+        if row.format not in {peak.format for peak in agreement.chips[row.chip_class].peaks}:
+            raise Refused(Reason.FORMAT_UNKNOWN, f"{where}.format", f"{row.format} for {row.chip_class}")
     elif row.label in TRAINING:
         raise Refused(Reason.QUANTITY_ABSENT, f"{where}.operations", f"stated for {q.Label.Name(row.label)}")
     return held

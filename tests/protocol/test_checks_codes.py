@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,13 +89,13 @@ def sent(period: int, chips: int) -> Scene:
     return scene
 
 
-def dispatch(to: str, **changes: object) -> compute_pb2.Transfer:
+def dispatch(to: str, **changes: Any) -> compute_pb2.Transfer:
     """One accelerator sent away."""
     out = {"id": "out", "chips": quantity(1), "direction": compute_pb2.DIRECTION_DISPATCH, "counterparty": to}
     return builders.transfer(**(out | changes))
 
 
-def receipt(of: str = LAB, **changes: object) -> compute_pb2.Transfer:
+def receipt(of: str = LAB, **changes: Any) -> compute_pb2.Transfer:
     """The other side of it."""
     return builders.transfer(**({"id": "out", "chips": quantity(1), "counterparty": of} | changes))
 
@@ -208,6 +211,13 @@ YIELDS: dict[str, tuple[h.Verdict.ValueType, Make, Make]] = {
 
 def test_every_code_of_every_check_is_tested_here() -> None:
     assert set(YIELDS) == {code for check in CHECKS for code in check.codes}
+
+
+def test_every_code_is_explained_in_the_guide() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text()
+    rows = [line.split("|")[1] for line in guide.partition("## Findings")[2].splitlines() if line.startswith("| `")]
+
+    assert sorted(code for row in rows for code in re.findall("`([a-z-]+)`", row)) == sorted(YIELDS)
 
 
 def test_no_code_belongs_to_two_checks() -> None:
@@ -351,7 +361,7 @@ def test_chips_that_the_other_side_acknowledges_are_gone(other: str, period: int
     ],
     ids=["another id", "another class", "another count", "of another sender", "another direction", "another receiver"],
 )
-def test_only_a_receipt_alike_acknowledges_a_dispatch(author: str, changes: dict[str, object]) -> None:
+def test_only_a_receipt_alike_acknowledges_a_dispatch(author: str, changes: dict[str, Any]) -> None:
     scene = sent(NOW - 3, 1)
     scene.say(author, receipt(**changes), period=NOW - 3)
     assert {"dispatch-not-acknowledged", "shipped-not-declared"} <= set(scene.codes())

@@ -11,7 +11,9 @@ WINDOW = range(NOW - 3, NOW)
 """Earlier periods that the cap of the usual terms counts: four periods, this one included."""
 
 
-def slowdown(agreement: Agreement | None = None, *, without: Collection[str] = (), silent: Collection[int] = ()) -> Scene:
+def slowdown(
+    agreement: Agreement | None = None, *, without: Collection[str] = (), silent: Collection[int] = ()
+) -> Scene:
     """Everything in under a slowdown, earlier periods included, save those that `silent` names."""
     scene = honest(SLOWED, agreement, without=without)
     for period in WINDOW:

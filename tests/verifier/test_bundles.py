@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 import grpc
 import pytest
 
 from daemon.rpc_errors import refused_by
+from protocol.agreement import Agreement
 from protocol.bundle import BEYOND, Result, verify_bundle
+from protocol.envelope import parse_envelope
 from protocol.errors import Reason
+from standstill.v1 import agreement_pb2, bundle_pb2, envelope_pb2, header_pb2
 from standstill.v1 import audit_service_pb2 as audit
-from standstill.v1 import bundle_pb2, envelope_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import builders
 from tests.builders import LABS, handle, seed
-from tests.verifier.cluster import Cluster, look, verdict
+from tests.verifier.cluster import METERED, Cluster, look, verdict
 from tests.verifier.test_assess import begun, quiet
 from verifier.daemon import Daemon
 
@@ -197,6 +201,55 @@ def test_work_that_a_level_forbids_is_a_breach_that_derives_again(cluster: Clust
     require_derived(cluster, "alpha", since, "breached")
     require_derived(cluster, "beta", since, "honored")
     require_derived(cluster, "gamma", since, "inconclusive")
+
+
+def slowed() -> Agreement:
+    """Everybody owes a slowdown from the start: at most 10,000 chip-seconds of training in six periods."""
+    usual = builders.terms()
+    cap = agreement_pb2.Cap(name="training", labels=[q.LABEL_TRAIN], chip_seconds=10_000, window_periods=6)
+    level = builders.change(
+        usual.levels[0],
+        binds=agreement_pb2.BINDS_EVERYONE,
+        trigger=builders.ALWAYS,
+        called_by="",
+        mandate_periods=100,
+        caps=[cap],
+    )
+    verification = builders.change(usual.verification, required=METERED)
+    return builders.agreement(levels=[level, usual.levels[1]], verification=verification)
+
+
+def test_words_on_earlier_periods_count_in_a_window_alike_for_the_daemon_and_its_bundles(tmp_path: Path) -> None:
+    training = [builders.used(q.LABEL_TRAIN, teraflop=1), builders.used(q.LABEL_INFERENCE)]
+    with contextlib.closing(Cluster(tmp_path, slowed())) as cluster:
+        daemon = begun(cluster)
+        for period in range(4, 13):
+            cluster.within(period)
+            cluster.attest(period - 1, ["alpha"], use=training)
+            cluster.attest(period - 1, LABS[1:])
+            cluster.meter(period - 1)
+            if period == 6:
+                # Before period 9 ends, a word that it saw no training; of period 5, one that is refused.
+                cluster.nodes["alpha"].inject(lambda party: write(party, period=9))
+                cluster.nodes["alpha"].inject(lambda party: write(party, period=5, bad=True))
+            look(daemon)
+            cluster.end(daemon, period)
+
+        for period in range(8, 12):
+            assert "cap-exceeded" in (verdict(daemon, "alpha", period) or ("", 0, ""))[2]
+            require_derived(cluster, "alpha", period, "breached")
+        # What was refused is part of the bundle on its own period, and of no other.
+        assert attested_in_bundle(cluster, 5) == [2, 3, 4, 5, 5]
+        assert attested_in_bundle(cluster, 10) == [5, 6, 7, 8, 9, 9, 10]
+
+
+def attested_in_bundle(cluster: Cluster, period: int) -> list[int]:
+    """Periods that the attestations in the bundle on alpha speak of."""
+    chunks = cluster.audit().GetBundle(audit.GetBundleRequest(lab="alpha", period=period))
+    bundle = bundle_pb2.Bundle.FromString(b"".join(chunk.chunk for chunk in chunks))
+    leaves = [leaf.leaf for log in bundle.logs for leaf in log.leaves]
+    headers = [header_pb2.Header.FromString(parse_envelope(leaf.envelope).payload) for leaf in leaves]
+    return sorted(header.period for header in headers if header.kind == header_pb2.KIND_COMPUTE_ATTESTATION)
 
 
 def test_a_bundle_names_the_terms_that_it_was_made_under(cluster: Cluster) -> None:

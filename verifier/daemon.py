@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from protocol.state import State
     from verifier.config import VerifierSettings
 
-_SWITCH_SECONDS: Final = 0.0005
 PROGRAM: Final = "standstill-verifier/0.1.0"
 _READERS: Final = {"public": Reader.PUBLIC, "party": Reader.PARTY, "verifier": Reader.VERIFIER}
 
@@ -97,10 +95,6 @@ class Daemon:
         When signals are heard, the address that was bound is written to `address` beside the configuration.
         """
         prepare_for_long_run()
-        if not self._settings.mirror:
-            self._checker.start()
-        # Threads that hand batches to other processes wait for the one that reads; not 5 ms each time.
-        sys.setswitchinterval(_SWITCH_SECONDS)
         address = self.start()
 
         def ready() -> None:

@@ -83,7 +83,7 @@ def test_a_level_is_told_with_whom_it_binds_and_why(cluster: Cluster) -> None:
     pause = answer.levels[1]
     assert (pause.phase, pause.episode, pause.start, pause.end) == (condition_pb2.PHASE_WINDING, 1, 7, 19)
     assert list(pause.bound) == list(LABS)
-    assert "MOTION_CALL: 2 of 2" in pause.why
+    assert "vote to call: 2 groups say yes, 2 needed" in pause.why
     assert [lab.level for lab in answer.labs] == [0, 0, 0]
     cluster.honest(daemon, 6)
     assert [lab.level for lab in cluster.audit().GetState(audit.GetStateRequest()).labs] == [2, 2, 2]

@@ -38,7 +38,7 @@ from verifier.bundler import Bundler
 from verifier.changes import Changes
 from verifier.follower import Follower, Handling, Witness
 from verifier.registrar import Registrar
-from verifier.signatures import SignatureChecker, trusting
+from verifier.signatures import SignatureChecker
 from verifier.store import VerifierStore
 from verifier.trouble import PASSING, RETRY_SECONDS
 
@@ -225,8 +225,7 @@ class Daemon:
     def _follow(self, witness: Witness, opened: contextlib.ExitStack) -> list[Follower]:
         own = load_certificate(self._home)
         witness = Witness(witness.name, None) if self._settings.mirror else witness
-        verify = trusting if self._settings.mirror else self._checker
-        handling = Handling(witness, self._settings.chunk_leaves, verify, self._accuse)
+        handling = Handling(witness, self._settings.chunk_leaves, self._checker, self._accuse)
         followers = []
         for name, peer in self._settings.peer.items():
             other = name != self._party.name and name in self.agreement.parties

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from protocol.keys import public_key, sign
 from protocol.leaf import Claim, verify_in_turn
 from tests.builders import seed
-from verifier.signatures import SignatureChecker, trusting
+from verifier.signatures import SignatureChecker
 
 OWN, OTHER = seed("alpha", "statement 1"), seed("beta", "statement 1")
 SIZES = range(41)
@@ -57,7 +57,3 @@ def test_a_bad_signature_fails_in_its_place_alone(checker: SignatureChecker, bad
 @given(st.lists(st.sampled_from([*GOOD, *BAD.values()])))
 def test_the_answers_are_those_of_one_thread(checker: SignatureChecker, claims: list[Claim]) -> None:
     assert checker(claims) == verify_in_turn(claims)
-
-
-def test_a_mirror_takes_signatures_on_trust() -> None:
-    assert trusting([*GOOD, BAD["none"]]) == [True] * (len(GOOD) + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -57,24 +57,37 @@ def compile_terms(draft: Path, parties: tuple[Path, ...], output: Path, as_json:
 @click.argument("file", type=FILE)
 @json_option
 def check(file: Path, as_json: bool) -> None:
-    """Say all that is wrong with FILE, a draft or compiled terms. 0: it can be agreed to; 1: not; 2: unreadable."""
+    """Say all that is wrong with FILE, a draft or compiled terms.
+
+    Exit codes: 0 it can be agreed to, 1 not, 2 unreadable, 3 nothing wrong so far, but the parties are still to come.
+    """
     from cli.terms_text import read_terms
     from protocol import agreement_rules
     from protocol.errors import Refused
 
+    draft = False
     try:
-        found, code = agreement_rules.problems(read_terms(file)), Exit.NOT_CONFIRMED
+        terms = read_terms(file)
+        draft = not terms.parties
+        found = agreement_rules.problems_of_draft(terms) if draft else agreement_rules.problems(terms)
+        code = Exit.NOT_CONFIRMED if found else Exit.NOT_APPRAISED if draft else Exit.DONE
     except Refused as refused:
         found, code = [refused], Exit.USAGE
-    code = code if found else Exit.DONE
     if as_json:
         data = {"problems": [_problem(file, one) for one in found]}
-        answer("standstill/agreement.check/1", "not_confirmed" if found else "confirmed", data, exit_code=code)
-    elif found:
-        _complain(file, found, err=False)
-    else:
+        said = {Exit.DONE: "confirmed", Exit.NOT_APPRAISED: "could_not_appraise"}.get(code, "not_confirmed")
+        answer("standstill/agreement.check/1", said, data, exit_code=code, notes=[_OF_PARTIES] if draft else [])
+        end(code)
+    _complain(file, found, err=False)
+    if not found:
         click.echo(f"{file}: no problem found")
+    if draft:
+        click.echo(f"{file}: {_OF_PARTIES}")
     end(code)
+
+
+_OF_PARTIES: Final = "not checked: names, votes, conditions and sources of evidence; compiling adds the parties"
+"""What is said of a draft: checking it against no parties would only list every name in it."""
 
 
 @command.command()

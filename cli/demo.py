@@ -41,9 +41,7 @@ def command(*, trace_file: Path | None, seed: int, out: Path, as_json: bool, **r
     from demo.play import NotADemo, perform
     from demo.view import View
 
-    # Whoever ends us ends the parties too: their processes and directories go on the way out.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+    _hear_signals()
     trace = None if trace_file is None else _read(trace_file, **records)
     try:
         # What the auditor is shown belongs to the answer, unless the answer is for a script.
@@ -91,6 +89,14 @@ def _usual_names(classes: list[str]) -> dict[str, str]:
     """How schedulers usually call the classes that the demo knows: h100 and gpu:h100 for H100-SXM."""
     short = {name.partition("-")[0].lower(): name for name in classes}
     return short | {f"gpu:{name}": kind for name, kind in short.items()}
+
+
+def _hear_signals() -> None:
+    """Whoever ends us ends the parties too: their processes and directories go on the way out."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    # A shell starts what runs in the background with SIGINT ignored, and Python then leaves it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end(number: int, frame: object) -> None:

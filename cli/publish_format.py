@@ -45,10 +45,12 @@ def read_drafts(text: str, sites: Mapping[str, bytes]) -> list[node_admin_servic
     try:
         found = json.loads(text, parse_float=_no_fraction, object_pairs_hook=_no_key_twice)
     except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise Refused(Reason.DRAFT_MALFORMED, place, f"expected JSON: {error.msg}") from error
+        raise Refused(Reason.DRAFT_MALFORMED, _place(error), f"expected JSON: {error.msg}") from error
     except RecursionError as error:
         raise Refused(Reason.DRAFT_MALFORMED, "statement", "nested too deeply") from error
+    except ValueError as error:
+        # Thousands of digits, which Python does not turn into an integer.
+        raise Refused(Reason.DRAFT_MALFORMED, "statement", str(error)) from error
     listed = found if isinstance(found, list) else [found]
     within = 1 <= len(listed) <= MOST_DRAFTS
     _require(within, "", f"expected 1 to {MOST_DRAFTS} statements, found {len(listed)}")
@@ -182,6 +184,14 @@ def _table(value: object, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused(Reason.DRAFT_MALFORMED, where or "statement", f"expected an object, found {_shown(value)}")
     return value
+
+
+def _place(error: json.JSONDecodeError) -> str:
+    """Where the text stops being JSON, the same on every Python: since 3.13 a trailing comma is its own place."""
+    if error.msg.startswith("Illegal trailing comma"):
+        behind = error.doc[error.pos + 1 :].lstrip(" \t\r\n")
+        error = json.JSONDecodeError(error.msg, error.doc, len(error.doc) - len(behind))
+    return f"line {error.lineno}, column {error.colno}"
 
 
 def _no_fraction(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from protocol.agreement import Agreement
+from protocol.truth import counted
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import condition_pb2
 from standstill.v1 import quantity_pb2 as q
@@ -91,7 +92,7 @@ def _party(party: pb.Party) -> str:
     if party.sites:
         meters = sorted({site.metered_by for site in party.sites if site.metered_by})
         metered = f" metered by {_list(meters)}" if meters else ""
-        parts.append(f"{_count(len(party.sites), 'site')}{metered}")
+        parts.append(f"{counted(len(party.sites), 'site')}{metered}")
     parts.append(f"root {party.root_threshold} of {len(party.root_keys)}")
     return ", ".join(parts)
 
@@ -123,7 +124,7 @@ def _indicator(terms: pb.Agreement, indicator: pb.Indicator) -> str:
     unit = f" ({indicator.unit})" if indicator.unit else ""
     return (
         f"{indicator.name}{unit}: reported by {_list(indicator.reported_by)}; a reading needs "
-        f"{_count(indicator.reports, 'independent report')}, none older than "
+        f"{counted(indicator.reports, 'independent report')}, none older than "
         f"{_span(terms, indicator.max_age_periods)}."
     )
 
@@ -151,7 +152,7 @@ def _level(terms: pb.Agreement, level: pb.Level) -> Iterator[str]:
         )
     yield f"{_span(terms, level.wind_down_periods)} to wind down."
     yield (
-        f"Ends when, in {_count(level.steady_steps, 'closed period')} in a row, "
+        f"Ends when, in {counted(level.steady_steps, 'closed period')} in a row, "
         f"{condition_words(level.resume, terms)}, AND the vote {level.lifted_by} carries. Else it stays, at most "
         f"{_span(terms, level.mandate_periods)} unless renewed."
     )
@@ -168,10 +169,10 @@ def _rule(terms: pb.Agreement, rule: pb.Rule) -> str:
 def _breach(terms: pb.Agreement) -> Iterator[str]:
     standing = terms.standing
     yield (
-        f"in {standing.breached} of the last {standing.of_last} settled periods makes a lab accused; "
+        f"in {standing.breached} of the last {counted(standing.of_last, 'settled period')} makes a lab accused; "
         f"{_span(terms, standing.release_notice_periods)} later others are released from what they promised on its "
-        f"account. It stays bound itself, and is relied on again after {standing.back_after_periods} honored periods "
-        f"in a row, twice as many after each further loss."
+        f"account. It stays bound itself, and is relied on again after "
+        f"{counted(standing.back_after_periods, 'honored period')} in a row, twice as many after each further loss."
     )
     yield f"A verdict is settled after {_span(terms, standing.settle_periods)}."
 
@@ -222,7 +223,8 @@ def _level_phase(test: condition_pb2.Condition.LevelPhase, terms: pb.Agreement) 
 
 
 def _keeps(test: condition_pb2.Condition.Keeps, terms: pb.Agreement) -> str:
-    return f"at least {test.k} of {_list(test.of)} keep {_level_name(terms, test.level)}"
+    keep = "keeps" if test.k == 1 else "keep"
+    return f"at least {test.k} of {_list(test.of)} {keep} {_level_name(terms, test.level)}"
 
 
 def _honored(test: condition_pb2.Condition.Honored, terms: pb.Agreement) -> str:
@@ -268,10 +270,6 @@ def _time(seconds: int) -> str:
 
 def _number(value: int) -> str:
     return f"{value:,}"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _list(names: Iterable[str] | Sequence[str]) -> str:

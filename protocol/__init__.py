@@ -10,7 +10,7 @@ in as arguments, values and refusals go out. Read it in this order, which is als
     cosignature, witness, tlog_proof
     agreement, agreement_rules              the terms
     statements/                             what can be said: one table, one validator per kind
-    leaf                                    a leaf of a log, opened and checked
+    leaf, revocation                        a leaf of a log, opened and checked; keys that were taken back
     truth, conditions, pledges, decisions,  what follows from it
     levels, conduct
     state, closing, fold                    one state from all that was said

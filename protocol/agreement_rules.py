@@ -20,6 +20,8 @@ from standstill.v1 import quantity_pb2 as q
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    _Rules = tuple[Callable[[pb.Agreement], Iterator[Refused]], ...]
+
 VERSION: Final = 1
 HANDLE_LENGTH: Final = 16
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
@@ -38,7 +40,16 @@ def quorum(terms: pb.Agreement) -> int:
 
 def problems(terms: pb.Agreement) -> list[Refused]:
     """Every broken rule; empty for terms that can be agreed to."""
-    for group in (_FORM, _NAMES, _MEANING):
+    return _first_problems(terms, (_FORM, _NAMES, _MEANING))
+
+
+def problems_of_draft(terms: pb.Agreement) -> list[Refused]:
+    """Every broken rule of terms whose parties are still to come, by the rules that need none."""
+    return _first_problems(terms, (_FORM, _OF_DRAFTS))
+
+
+def _first_problems(terms: pb.Agreement, groups: Iterable[_Rules]) -> list[Refused]:
+    for group in groups:
         found = [problem for rule in group for problem in rule(terms)]
         if found:
             return found
@@ -307,7 +318,7 @@ def required_evidence_has_a_source(terms: pb.Agreement) -> Iterator[Refused]:
         yield Refused(Reason.EVIDENCE_HAS_NO_SOURCE, "verification.required", "shipments, but no supplier")
 
 
-_FORM: tuple[Callable[[pb.Agreement], Iterator[Refused]], ...] = (
+_FORM: _Rules = (
     version_is_known,
     numbers_are_in_range,
     false_alarm_has_a_quantile,
@@ -317,8 +328,9 @@ _FORM: tuple[Callable[[pb.Agreement], Iterator[Refused]], ...] = (
     sites_are_distinct,
     chip_classes_are_complete,
 )
-_NAMES: tuple[Callable[[pb.Agreement], Iterator[Refused]], ...] = (references_resolve,)
-_MEANING: tuple[Callable[[pb.Agreement], Iterator[Refused]], ...] = (
+_NAMES: _Rules = (references_resolve,)
+_OF_DRAFTS: _Rules = (clocks_agree, levels_rise)
+_MEANING: _Rules = (
     quorums_can_be_met,
     callers_and_lifters_overlap,
     clocks_agree,

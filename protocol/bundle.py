@@ -64,6 +64,7 @@ class Report:
         period: period assessed.
         verdict: that the verifier signed; None if it could not be read.
         assessment: the details that it signed; None likewise.
+        revision: of the assessment, from 1; None likewise.
     """
 
     steps: tuple[Step, ...]
@@ -71,6 +72,7 @@ class Report:
     period: int = 0
     verdict: header_pb2.Verdict.ValueType | None = None
     assessment: assessment_pb2.Assessment | None = None
+    revision: int | None = None
 
     def failed(self) -> Step | None:
         """The step that failed, if any."""
@@ -89,6 +91,7 @@ class _View:
     heads: dict[str, Checkpoint] = field(default_factory=dict)
     leaves: dict[str, list[ReadLeaf]] = field(default_factory=dict)
     closings: list[tuple[bytes, record_pb2.Closing]] = field(default_factory=list)
+    earlier: list[record_pb2.Closing] = field(default_factory=list)
     stated: ReadLeaf = field(init=False)
 
     @property
@@ -121,10 +124,12 @@ def verify_bundle(data: bytes, pinned: bytes | None) -> Report:
         except Refused as refused:
             broken = True
             steps.append(Step(name, Result.FAILED, str(refused), refused.reason))
+    report = Report(tuple(steps), view.bundle.lab, view.bundle.period)
     stated = getattr(view, "stated", None)
-    verdict = stated.header.assessment.verdict if stated is not None else None
-    body = stated.body if stated is not None else None
-    return Report(tuple(steps), view.bundle.lab, view.bundle.period, verdict, body)
+    if stated is None:
+        return report
+    summary = stated.header.assessment
+    return replace(report, verdict=summary.verdict, assessment=stated.body, revision=summary.revision)
 
 
 def _format(view: _View) -> tuple[Result, str]:
@@ -237,6 +242,10 @@ def _record(view: _View) -> tuple[Result, str]:
     for leaf in view.leaves[view.record_origin]:
         require(leaf.refusal is None, Reason.CLOSING_NOT_NEXT, "closing", str(leaf.refusal))
         closing: record_pb2.Closing = leaf.body  # type: ignore[assignment]
+        # Closings up to the state's: they show what was recorded before a key was taken back (annex 3.3).
+        if view.state.period is not None and closing.period <= view.state.period:
+            view.earlier.append(closing)
+            continue
         chained = closing.previous == previous
         require(chained, Reason.CLOSING_NOT_NEXT, "closing.previous", f"closing of {closing.period}")
         data = _body_of(view, leaf.index)
@@ -325,13 +334,14 @@ def _counts(view: _View, leaf: ReadLeaf) -> bool:
 
 
 def _recorded(view: _View, leaf: ReadLeaf) -> int:
-    """Period of the first closing that covers a leaf; the state's for what it covers already."""
-    if leaf.index < view.state.parties[view.agreement.logs[leaf.origin]].size:
-        return view.state.period or 0
-    for _, closing in view.closings:
+    """Period of the first closing that covers a leaf; for what the state covers, of the first that the bundle shows."""
+    before = leaf.index < view.state.parties[view.agreement.logs[leaf.origin]].size
+    for closing in view.earlier if before else [closing for _, closing in view.closings]:
         for head in closing.heads:
             if head.origin == leaf.origin and leaf.index < head.size:
                 return closing.period
+    if before:
+        return view.state.period or 0
     raise Refused(Reason.BUNDLE_INCOMPLETE, f"{leaf.origin}[{leaf.index}]", "no closing covers it")
 
 

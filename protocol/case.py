@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from protocol.errors import Reason, Refused
+from protocol.revocation import by_revoked_key, is_key_set, revoked
 from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, record_pb2
 from standstill.v1 import header_pb2 as pb
 
@@ -154,11 +155,14 @@ def needs(agreement: Agreement, duty: Duty, lab: str, period: int) -> list[Need]
             found.append(Need(party.origin, pb.KIND_METER_READING, period, period))
         if agreement_pb2.ROLE_VERIFIER in party.roles:
             found.append(Need(party.origin, pb.KIND_MISBEHAVIOR, None, None))
-    return found
+    # KeySets say which of these statements still count.
+    return found + [
+        Need(origin, pb.KIND_KEY_SET, None, None) for origin in dict.fromkeys(need.origin for need in found)
+    ]
 
 
 def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:
-    """Whether a statement that a need brought up is about the lab."""
+    """Whether a statement that a need brought up is about the lab; KeySets, which only say what counts, are not."""
     body, author = leaf.body, agreement.logs.get(leaf.origin)
     if isinstance(body, evidence_pb2.ShipmentReport):
         return body.receiver == lab
@@ -169,7 +173,7 @@ def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:
     # The header says which site a reading speaks of, also where the reading itself was refused.
     if leaf.header is not None and leaf.header.kind == pb.KIND_METER_READING:
         return agreement.sites[leaf.header.site][0] == lab
-    return author == lab
+    return author == lab and not is_key_set(leaf)
 
 
 def build_case(
@@ -195,8 +199,10 @@ def build_case(
         closed: periods after `period` that were closed, up to `record_period`; all of them if absent.
     """
     ordered = sorted(leaves, key=lambda leaf: (leaf.origin, leaf.index))
-    about = [_in_time(leaf, period, recorded) for leaf in ordered if concerns(agreement, lab, leaf)]
-    cited = [Cited(leaf.body, leaf, recorded(leaf)) for leaf in about if leaf.body is not None]
+    known = [(leaf, recorded(leaf)) for leaf in ordered if is_key_set(leaf) or concerns(agreement, lab, leaf)]
+    taken = _taken_back(known)
+    about = [(_admitted(leaf, period, at, taken), at) for leaf, at in known if not is_key_set(leaf)]
+    cited = [Cited(leaf.body, leaf, at) for leaf, at in about if leaf.body is not None]
     attested = _of(cited, compute_pb2.ComputeAttestation)
     now = [statement for statement in attested if statement.header.period == period]
     # The first word on a site counts.
@@ -218,7 +224,7 @@ def build_case(
         transfers=_of(cited, compute_pb2.Transfer),
         halts=_of(cited, compute_pb2.HaltReport),
         misbehavior=_of(cited, record_pb2.Misbehavior),
-        refused=tuple(leaf for leaf in about if leaf.refusal is not None and _speaks_of(leaf, period)),
+        refused=tuple(leaf for leaf, _ in about if leaf.refusal is not None and _speaks_of(leaf, period)),
         closed=None if closed is None else frozenset(closed),
     )
 
@@ -227,14 +233,30 @@ def _speaks_of(leaf: ReadLeaf, period: int) -> bool:
     return leaf.header is not None and leaf.header.period == period
 
 
-def _in_time(leaf: ReadLeaf, period: int, recorded: Callable[[ReadLeaf], int]) -> ReadLeaf:
-    """A leaf; refused if it reports the assessed period and was recorded before that had ended (annex 3.2)."""
-    if leaf.header is None or leaf.refusal is not None or leaf.header.kind not in _OF_ENDED_PERIODS:
+def _taken_back(known: Iterable[tuple[ReadLeaf, int]]) -> dict[tuple[str, int], list[range]]:
+    """By log and recording period, the leaf indices that KeySets take back (annex 3.3)."""
+    sets: dict[tuple[str, int], list[ReadLeaf]] = {}
+    for leaf, at in known:
+        if is_key_set(leaf):
+            sets.setdefault((leaf.origin, at), []).append(leaf)
+    return {place: revoked(together) for place, together in sets.items()}
+
+
+def _admitted(leaf: ReadLeaf, period: int, at: int, taken: Mapping[tuple[str, int], list[range]]) -> ReadLeaf:
+    """A leaf recorded in period `at`; refused where the fold refuses it for its key or its time (annex 3.2)."""
+    if not leaf.counts:
         return leaf
-    if leaf.header.period != period or period < recorded(leaf):
-        return leaf
-    refusal = Refused(Reason.PERIOD_MISMATCH, "header.period", f"{period} had not ended")
-    return replace(leaf, body=None, refusal=refusal)
+    refusal = by_revoked_key(leaf, taken.get((leaf.origin, at), ())) or leaf.refusal or _too_early(leaf, period, at)
+    return leaf if refusal is None else replace(leaf, body=None, refusal=refusal)
+
+
+def _too_early(leaf: ReadLeaf, period: int, recorded: int) -> Refused | None:
+    """The refusal of a word on the assessed period that was recorded before that had ended."""
+    if leaf.header is None or leaf.header.kind not in _OF_ENDED_PERIODS:
+        return None
+    if leaf.header.period != period or period < recorded:
+        return None
+    return Refused(Reason.PERIOD_MISMATCH, "header.period", f"{period} had not ended")
 
 
 _OF_ENDED_PERIODS: Final = frozenset({pb.KIND_COMPUTE_ATTESTATION, pb.KIND_METER_READING})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from protocol import truth
-from protocol.truth import Explained, Truth
+from protocol.truth import Explained, Truth, counted
 from standstill.v1 import condition_pb2 as pb
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _reading(test: pb.Condition.Reading, facts: Facts) -> Explained:
         # No value, or sources on both sides of the threshold: nobody knows.
         value = truth.of(passed == {True}) if len(passed) == 1 else Truth.UNKNOWN
         parts.append(Explained(value, f"{lab}: {where}"))
-    text = f"{test.indicator} of at least {test.labs} labs {sign} {test.threshold}"
+    text = f"{test.indicator} of at least {counted(test.labs, 'lab')} {sign} {test.threshold}"
     return Explained(truth.at_least(test.labs, [part.value for part in parts]), text, tuple(parts))
 
 
@@ -100,7 +100,8 @@ def _keeps(test: pb.Condition.Keeps, facts: Facts) -> Explained:
         )
         for labs in groups.values()
     )
-    text = f"at least {test.k} of {', '.join(test.of)} keep level {test.level}"
+    keep = "keeps" if test.k == 1 else "keep"
+    text = f"at least {test.k} of {', '.join(test.of)} {keep} level {test.level}"
     return Explained(truth.at_least(test.k, [part.value for part in parts]), text, parts)
 
 
@@ -108,14 +109,14 @@ def _honored(test: pb.Condition.Honored, facts: Facts) -> Explained:
     parts = []
     for lab in facts.bound(test.level):
         row = facts.honored_in_a_row(lab, test.level)
-        parts.append(Explained(truth.of(row >= test.periods), f"{lab}: honored {row} periods in a row"))
-    text = f"all bound by level {test.level} honored for {test.periods} periods"
+        parts.append(Explained(truth.of(row >= test.periods), f"{lab}: honored {counted(row, 'period')} in a row"))
+    text = f"all bound by level {test.level} honored for {counted(test.periods, 'period')}"
     return Explained(truth.all_of([part.value for part in parts]), text, tuple(parts))
 
 
 def _elapsed(test: pb.Condition.Elapsed, facts: Facts) -> Explained:
     held = facts.held(test.level)
-    text = f"level {test.level} for {test.periods} periods, so far {held}"
+    text = f"level {test.level} for {counted(test.periods, 'period')}, so far {held}"
     return Explained(truth.of(held >= test.periods), text)
 
 

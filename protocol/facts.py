@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocol import pledges
 from protocol.state import Membership, Stage, Standing, key
+from protocol.truth import counted
 from standstill.v1 import condition_pb2 as pb
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class StateFacts:
             if owner not in found or report.closing > found[owner][1].closing:
                 found[owner] = (reporter, report)
         if len(found) < terms.reports:
-            return (), f"{len(found)} of {terms.reports} reports"
+            return (), f"{len(found)} of {counted(terms.reports, 'report')}"
         text = ", ".join(f"{report.value} ({reporter} log {report.index})" for reporter, report in found.values())
         return tuple(report.value for _, report in found.values()), text
 

@@ -65,3 +65,8 @@ def all_of(values: Sequence[Truth]) -> Truth:
 def any_of(values: Sequence[Truth]) -> Truth:
     """The greatest; UNKNOWN over an empty group."""
     return at_least(1, values)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, for the sentences of explanations; nouns whose plural takes an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

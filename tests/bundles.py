@@ -119,13 +119,13 @@ def assess(world: World, lab: str, period: int, revision: int = 1) -> Appraisal:
     return appraisal
 
 
-def bundle(world: World, lab: str, period: int) -> bundle_pb2.Bundle:
-    """The bundle of the newest assessment of a lab and a period."""
+def bundle(world: World, lab: str, period: int, *, earlier: Iterable[int] = ()) -> bundle_pb2.Bundle:
+    """The bundle of the newest assessment of a lab and a period; with `earlier` closings, by leaf, if they matter."""
     state = governing(world, period)
     record_period = world.state.period or 0
     owed = duty(world.agreement, state, lab, period)
     wanted = needs(world.agreement, owed, lab, period)
-    logs = [_closings(world, state)]
+    logs = [_closings(world, state, earlier)]
     for one in world.parties.values():
         own = one.name in world.agreement.verifiers
         size = len(one.read) if one.name == VERA else world.state.parties[one.name].size
@@ -182,10 +182,10 @@ def bytes_of(verdict: str) -> tuple[bytes, bytes]:
     return wire.encode(bundle(world, "gamma", 5)), world.agreement.digest
 
 
-def _closings(world: World, state: State) -> bundle_pb2.BundledLog:
-    """The record log from the closing after the state."""
-    first = state.closings
-    return proven(world, world.registrar, len(world.registrar.read), range(first, len(world.registrar.read)))
+def _closings(world: World, state: State, earlier: Iterable[int]) -> bundle_pb2.BundledLog:
+    """The record log from the closing after the state, and chosen ones before it."""
+    size = len(world.registrar.read)
+    return proven(world, world.registrar, size, {*earlier, *range(state.closings, size)})
 
 
 def _is(leaf: ReadLeaf, kind: header_pb2.Kind.ValueType) -> bool:

@@ -97,7 +97,7 @@ class Scene:
             NOW,
             self.record_period,
             needed,
-            lambda leaf: self._recorded[leaf.origin, leaf.index],
+            lambda leaf: self._recorded.get((leaf.origin, leaf.index), 0),
         )
 
     def codes(self) -> list[str]:

@@ -9,11 +9,12 @@ from protocol.case import concerns, needs
 from protocol.duty import GOVERNS_AFTER, duty
 from protocol.errors import Reason, Refused
 from protocol.fold import initial
+from protocol.revocation import revoked
 from standstill.v1 import assessment_pb2, bundle_pb2, envelope_pb2, header_pb2
 from verifier.held import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from daemon.author import Author
     from daemon.leaf import StoredLeaf
@@ -46,7 +47,7 @@ class Bundler:
         state = initial(self._agreement) if found is None else found
         wanted = self._evidence(lab, verdict.period, state, details.record_period)
         wanted.setdefault(self._own.origin, {})[row.sequence] = row
-        logs = [self._closings(state.period, details.record_period)]
+        logs = [self._closings(state.period, details.record_period, wanted)]
         for origin, rows in sorted(wanted.items()):
             logs.append(self._log(origin, rows, details.record_period))
         return bundle_pb2.Bundle(
@@ -74,14 +75,26 @@ class Bundler:
                     found.setdefault(need.origin, {})[row.sequence] = row
         return found
 
-    def _closings(self, after: int | None, last: int) -> bundle_pb2.BundledLog:
-        """The closings from the state to the record period."""
-        rows = [
-            self._store.logs.leaf(self._record.origin, closing.leaf)
-            for closing in self._store.closings_between(after, last)
-        ]
+    def _closings(self, after: int | None, last: int, origins: Iterable[str]) -> bundle_pb2.BundledLog:
+        """The closings from the state to the record period, and those before it that tell what a KeySet took back."""
+        chosen = {closing.leaf for closing in self._store.closings_between(after, last)}
+        if after is not None:
+            chosen |= {leaf for origin in origins for leaf in self._before_key_sets(origin, after)}
         head, note = self._record.signed
+        rows = [self._store.logs.leaf(self._record.origin, leaf) for leaf in sorted(chosen)]
         return self._proven(self._record.origin, note, head.size, rows)
+
+    def _before_key_sets(self, origin: str, last: int) -> Iterator[int]:
+        """Leaves of the closings that show what was recorded before a KeySet, itself recorded by `last`, revoked it."""
+        for row in self._store.logs.by_kind(origin, header_pb2.KIND_KEY_SET):
+            at = self._store.recorded_at(origin, row.sequence)
+            if at is None or at > last:
+                continue
+            size = self._store.recorded_size(origin, at - 1)
+            if any(indices.start < size for indices in revoked([self._held.read(origin, row)])):
+                before = self._store.closing_at(self._store.recorded_at(origin, size - 1))
+                assert before is not None  # noqa: S101 - what is recorded was recorded by a closing
+                yield before.leaf
 
     def _log(self, origin: str, rows: Mapping[int, StoredLeaf], record_period: int) -> bundle_pb2.BundledLog:
         """Leaves of a log with the KeySets they were signed under, in the head that the record has of it."""

@@ -113,6 +113,7 @@ def _data(report: Report) -> dict[str, Any]:
         "lab": report.lab,
         "period": report.period,
         "verdict": words.mark(report.verdict or 0).word if report.verdict is not None else None,
+        "revision": report.revision,
         "record_period": report.assessment.record_period if report.assessment is not None else None,
         "checks": [
             {"name": step.name, "result": str(step.result), "detail": step.detail, "reason": step.reason}
@@ -127,7 +128,7 @@ def _print(report: Report, root: _Root, code: Exit, *, only_ascii: bool) -> None
     shown = {Result.PASSED: "passed", Result.FAILED: "FAILED", Result.NOT_CHECKED: "NOT CHECKED"}
     lines = [f" {step.name:{width}}  {shown[step.result]:11}  {words.safe(step.detail)}" for step in report.steps]
     if report.assessment is not None:
-        lines.append(f"Assessed on the record to P{report.assessment.record_period}")
+        lines.append(f"Revision {report.revision}, assessed on the record to P{report.assessment.record_period}")
     lines += [root.note] if root.note else []
     for line in [*lines, _conclusion(report, code)]:
         click.echo(words.as_ascii(line) if only_ascii else line)

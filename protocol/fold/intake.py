@@ -9,14 +9,12 @@ from protocol import pledges
 from protocol.conduct import VERDICTS
 from protocol.errors import Reason, Refused
 from protocol.facts import StateFacts
+from protocol.revocation import by_revoked_key, revoked
 from protocol.state import Membership, ReportState, Stage, Status, VerdictState, key
-from protocol.statements import KINDS
 from standstill.v1 import decision_pb2
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from protocol.fold.work import Work
     from protocol.leaf import ReadLeaf
     from protocol.state import PartyState, PledgeState
@@ -67,9 +65,9 @@ def intake(work: Work) -> None:
         name = work.agreement.logs[head.origin]
         parties[name] = replace(parties[name], size=head.size)
         leaves = work.leaves(head.origin)
-        stolen = revoked(leaves)
+        taken = revoked(leaves)
         for leaf in leaves:
-            refusal = _refusal(work, leaf, stolen)
+            refusal = _refusal(work, leaf, taken)
             if refusal is None:
                 work.accepted.append(leaf)
             if refusal or leaf.refusal:
@@ -77,20 +75,11 @@ def intake(work: Work) -> None:
     work.new = replace(work.new, parties=parties)
 
 
-def revoked(leaves: Iterable[ReadLeaf]) -> list[range]:
-    """Leaf indices of a log that its KeySets among these leaves take back (annex 3.3)."""
-    sets = [leaf for leaf in leaves if leaf.refusal is None and leaf.header and leaf.header.kind == pb.KIND_KEY_SET]
-    found = [(leaf.body.revoked_from, leaf.index) for leaf in sets]  # type: ignore[union-attr]
-    return [range(first, index) for first, index in found if first]
-
-
-def _refusal(work: Work, leaf: ReadLeaf, stolen: list[range]) -> Refused | None:
+def _refusal(work: Work, leaf: ReadLeaf, taken: list[range]) -> Refused | None:
     """The first rule that keeps a statement from counting: of form, of keys, of authority."""
     if not leaf.counts or leaf.header is None:
         return leaf.refusal
-    if not KINDS[leaf.header.kind].by_root and any(leaf.index in indices for indices in stolen):
-        return Refused(Reason.KEY_REVOKED, "signatures", "by a key that a later KeySet takes back from here on")
-    return _without_authority(work, leaf)
+    return by_revoked_key(leaf, taken) or _without_authority(work, leaf)
 
 
 def _without_authority(work: Work, leaf: ReadLeaf) -> Refused | None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from protocol import conditions, decisions, levels
 from protocol.facts import StateFacts, solve
-from protocol.fold.intake import revoked
 from protocol.fold.work import Transition
 from protocol.levels import Event
+from protocol.revocation import revoked
 from protocol.state import RESTRICTIVE, BallotState, Binding, LevelState, Membership, Stage, Status, key
-from protocol.truth import Explained, Truth, all_of
+from protocol.truth import Explained, Truth, all_of, counted
 from protocol.truth import of as truth_of
 from standstill.v1 import agreement_pb2, decision_pb2
 from standstill.v1 import header_pb2 as pb
@@ -69,7 +69,9 @@ def _events(work: Work, rank: int, terms: agreement_pb2.Level) -> tuple[LevelSta
         if _vote(work, rank, decision_pb2.MOTION_RENEW, level.episode).value is Truth.TRUE:
             level = replace(level, end=(level.end or 0) + terms.mandate_periods)
             _spend(work, rank, decision_pb2.MOTION_RENEW)
-        why = Explained(truth_of(lifted), f"lift, {level.ready} of {terms.steady_steps} steps", (resume, lift))
+        why = Explained(
+            truth_of(lifted), f"lift, {level.ready} of {counted(terms.steady_steps, 'step')}", (resume, lift)
+        )
         return level, levels.clock_events(level, terms, work.governed), why
     trigger = conditions.evaluate(terms.trigger, now)
     vote = _vote(work, rank, decision_pb2.MOTION_CALL, level.episode + 1)
@@ -88,7 +90,8 @@ def _events(work: Work, rank: int, terms: agreement_pb2.Level) -> tuple[LevelSta
 def _vote(work: Work, rank: int, motion: decision_pb2.Motion.ValueType, episode: int) -> Explained:
     count = decisions.tally(work.agreement, work.new, rank, motion, episode)
     asked = decision_pb2.Motion.Name(motion).removeprefix("MOTION_").lower()
-    text = f"vote to {asked}: {len(count.yes)} groups say yes, {count.needed} needed"
+    say = "says" if len(count.yes) == 1 else "say"
+    text = f"vote to {asked}: {counted(len(count.yes), 'group')} {say} yes, {count.needed} needed"
     parts = tuple(Explained(Truth.TRUE, f"{voter} log {index}") for voter, index in count.ballots)
     return Explained(truth_of(count.carried), text, parts)
 

@@ -11,7 +11,7 @@ from google.protobuf import text_format
 
 from cli.main import run
 from standstill.v1 import agreement_pb2
-from tests.terms import agreement, terms
+from tests.terms import agreement, keeps, terms
 
 
 @pytest.fixture
@@ -135,6 +135,34 @@ def test_check_says_when_nothing_is_wrong(tmp_path: Path, capsys: pytest.Capture
     assert json.loads(capsys.readouterr().out)["data"] == {"problems": []}
 
 
+UNCHECKED = "not checked: names, votes, conditions and sources of evidence; compiling adds the parties"
+
+
+def test_check_of_a_draft_says_what_waits_for_the_parties(draft: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["agreement", "check", str(draft)]) == 3
+    assert capsys.readouterr().out == f"{draft}: no problem found\n{draft}: {UNCHECKED}\n"
+
+    assert run(["agreement", "check", str(draft), "--json"]) == 3
+    said = json.loads(capsys.readouterr().out)
+    assert (said["answer"], said["exit"], said["notes"]) == ("could_not_appraise", 3, [UNCHECKED])
+    assert said["data"] == {"problems": []}
+
+
+@pytest.mark.parametrize("form", [True, False], ids=["of form", "of meaning"])
+def test_check_of_a_draft_says_what_is_wrong_without_the_parties(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: bool
+) -> None:
+    broken = terms(period_seconds=1) if form else terms()
+    del broken.parties[:]
+    broken.levels[1].steady_steps = 10**6
+    path = write(tmp_path, broken, text=True)
+
+    assert run(["agreement", "check", str(path)]) == 1
+    *found, last = capsys.readouterr().out.splitlines()
+    assert {line.split()[1] for line in found} == {"VALUE_OUT_OF_RANGE" if form else "CLOCKS_CONTRADICT"}
+    assert last == f"{path}: {UNCHECKED}"
+
+
 @pytest.mark.parametrize("data", [b"\x08\xff", b"\xff\xfe", b"\x08\x01\x92\x3f\x00"])
 def test_check_refuses_what_is_neither_text_nor_terms(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes
@@ -179,6 +207,20 @@ def test_show_says_every_term_in_words(tmp_path: Path, capsys: pytest.CaptureFix
         "No verdict is honored without the lab's attestation of every site.",
     ):
         assert words in said
+
+
+@pytest.mark.parametrize(("count", "periods"), [(1, "1 honored period"), (2, "2 honored periods")])
+def test_show_says_one_and_several_rightly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, periods: str
+) -> None:
+    made = terms()
+    made.standing.back_after_periods = count
+    made.levels[1].entry.CopyFrom(keeps(1, "alpha", "beta", k=count))
+
+    assert run(["agreement", "show", str(write(tmp_path, made, text=True))]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"relied on again after {periods} in a row" in said
+    assert f"at least {count} of alpha and beta {'keeps' if count == 1 else 'keep'} slowdown" in said
 
 
 def test_show_is_for_scripts_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

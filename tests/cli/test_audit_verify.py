@@ -16,8 +16,9 @@ from cli.main import run
 from cli.output import Exit
 from protocol.bundle import BEYOND, MAX_BUNDLE_BYTES, STEPS, Report, Result, Step
 from protocol.errors import Reason
+from protocol.wire import encode
 from standstill.v1 import bundle_pb2
-from tests.bundles import bytes_of
+from tests.bundles import assess, bundle, bytes_of, cheat, chronicle
 
 HEAVY = {"rich", "grpc", "sqlalchemy", "cryptography", "pydantic", "structlog", "asyncio", "ssl", "daemon"}
 PROGRAM = """
@@ -51,7 +52,7 @@ def test_confirms_what_follows_from_the_bytes(said: Any, verdict: str) -> None:
     assert out.splitlines()[-1] == (
         f'Confirmed offline: "gamma P5 {verdict}" follows from these bytes (not: the lab is honest)'
     )
-    assert out.splitlines()[-2] == "Assessed on the record to P7"
+    assert out.splitlines()[-2] == "Revision 1, assessed on the record to P7"
     shown = {name: line for (name, _), line in zip(STEPS, out.splitlines(), strict=False) if f" {name} " in line}
     assert list(shown) == [name for name, _ in STEPS]
     # The steps that no bundle can pass are shown, and change nothing.
@@ -171,17 +172,29 @@ def test_json_lists_every_check_with_its_result(said: Any) -> None:
     assert (found["schema"], found["answer"], found["exit"]) == ("standstill/audit.verify/1", "confirmed", code)
     assert found["data"]["verdict"] == "breached"
     assert found["data"]["findings"] == ["shipped-not-declared"]
-    assert found["data"]["record_period"] == 7
+    assert (found["data"]["revision"], found["data"]["record_period"]) == (1, 7)
     assert {check["name"]: check["result"] == "passed" for check in found["data"]["checks"]} == {
         name: name not in BEYOND for name, _ in STEPS
     }
+
+
+def test_the_revision_that_was_verified_is_said(said: Any) -> None:
+    made = chronicle(6, cheat)
+    made.close(7)
+    assess(made, "gamma", 5)
+    assess(made, "gamma", 5, revision=2)
+    data = encode(bundle(made, "gamma", 5))
+
+    assert "\nRevision 2, assessed on the record to P7\n" in said(data, "--trust", made.agreement.digest.hex())[1]
+    found = json.loads(said(data, "--trust", made.agreement.digest.hex(), "--json")[1])
+    assert found["data"]["revision"] == 2
 
 
 def test_json_says_which_rule_failed(said: Any) -> None:
     found = json.loads(said(bytes_of("breached")[0], "--trust", bytes(32).hex(), "--json")[1])
 
     assert found["exit"] == Exit.NOT_TRUSTED
-    assert found["data"]["verdict"] is None
+    assert (found["data"]["verdict"], found["data"]["revision"]) == (None, None)
     assert found["data"]["checks"][1]["reason"] == str(Reason.TRUST_ROOT_MISMATCH)
 
 

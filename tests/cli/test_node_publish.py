@@ -161,14 +161,37 @@ def test_refuses_an_unknown_kind_and_names_those_that_exist(kind: object) -> Non
     ("text", "field"),
     [
         ('{"kind": "Ballot",}', "line 1, column 19"),
+        ("[{},\n ]", "line 2, column 2"),
         ("[\n{}\n", "line 3, column 1"),
         ("", "line 1, column 1"),
         ("[" * 100_000, "statement"),
+        ("9" * 5_000, "statement"),
         ('{"kind": "Ballot", "kind": "Pledge"}', "kind"),
     ],
 )
 def test_refuses_what_is_no_json_object(text: str, field: str) -> None:
     with refuses(Reason.DRAFT_MALFORMED, field):
+        read_drafts(text, SITES)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "at"),
+    [
+        ('{"kind": "Ballot",}', "Expecting property name enclosed in double quotes", 18),
+        ('{"kind": "Ballot",}', "Illegal trailing comma before end of object", 17),
+        ('{"kind": "Ballot",\n }', "Illegal trailing comma before end of object", 17),
+    ],
+    ids=["until Python 3.12", "since Python 3.13", "over two lines"],
+)
+def test_a_trailing_comma_has_one_place_whatever_python_says(
+    monkeypatch: pytest.MonkeyPatch, text: str, message: str, at: int
+) -> None:
+    def loads(*_: object, **__: object) -> None:
+        raise json.JSONDecodeError(message, text, at)
+
+    monkeypatch.setattr(json, "loads", loads)
+
+    with refuses(Reason.DRAFT_MALFORMED, "line 2, column 2" if "\n" in text else "line 1, column 19"):
         read_drafts(text, SITES)
 
 

@@ -134,13 +134,23 @@ def test_a_table_with_bad_rows_plays_a_lab_with_the_good_ones(place: Path) -> No
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="counting processes needs /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_demo_that_is_ended_ends_its_parties_and_takes_their_keys_along(place: Path, number: signal.Signals) -> None:
-    with subprocess.Popen(**command(place), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+@pytest.mark.parametrize(
+    ("number", "background"), [(signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, False)]
+)
+def test_a_demo_that_is_ended_ends_its_parties_and_takes_their_keys_along(
+    place: Path, number: signal.Signals, background: bool
+) -> None:
+    started = command(place)
+    if background:
+        # As a shell without job control does for a command followed by &.
+        started["args"] = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *started["args"]]
+    with subprocess.Popen(**started, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         # The first claim says that all parties are up.
-        while "ok" not in (line := process.stderr.readline()):
-            assert line, "the demo ended by itself"
+        told = [process.stderr.readline()]
+        while "ok" not in told[-1]:
+            assert told[-1], "the demo ended by itself: " + "".join(told)
+            told.append(process.stderr.readline())
         before = processes_in(place)
         process.send_signal(number)
         said = process.stderr.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -104,11 +105,14 @@ def test_counts_a_control_group_once_and_by_its_least_lab() -> None:
     assert value(keeps(1, *LABS, k=2), kept={"alpha": 1, "beta": 1, "gamma": 1}, groups=groups) is T
 
 
+def honored(periods: int) -> pb.Condition:
+    return pb.Condition(honored=pb.Condition.Honored(level=1, periods=periods))
+
+
 def test_is_honored_when_all_whom_the_level_binds_were() -> None:
-    honored = pb.Condition(honored=pb.Condition.Honored(level=1, periods=2))
-    assert value(honored) is U
-    assert value(honored, binds=("alpha", "beta"), rows={"alpha": 2, "beta": 3}) is T
-    assert value(honored, binds=("alpha", "beta"), rows={"alpha": 2, "beta": 1}) is F
+    assert value(honored(2)) is U
+    assert value(honored(2), binds=("alpha", "beta"), rows={"alpha": 2, "beta": 3}) is T
+    assert value(honored(2), binds=("alpha", "beta"), rows={"alpha": 2, "beta": 1}) is F
 
 
 def test_counts_closed_periods_of_restriction() -> None:
@@ -122,11 +126,36 @@ def test_explains_every_part() -> None:
     assert [line.strip() for line in found.lines()] == [
         "true    all of",
         "true    always",
-        "true    horizon of at least 1 labs >= 10",
+        "true    horizon of at least 1 lab >= 10",
         "true    alpha: horizon of alpha",
         "unknown beta: horizon of beta",
         "unknown gamma: horizon of gamma",
     ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "one", "two"),
+    [
+        (lambda n: reading(10, labs=n), "horizon of at least 1 lab >= 10", "horizon of at least 2 labs >= 10"),
+        (
+            lambda n: keeps(1, "alpha", "beta", k=n),
+            "at least 1 of alpha, beta keeps level 1",
+            "at least 2 of alpha, beta keep level 1",
+        ),
+        (lambda n: elapsed(1, n), "level 1 for 1 period, so far 0", "level 1 for 2 periods, so far 0"),
+        (honored, "all bound by level 1 honored for 1 period", "all bound by level 1 honored for 2 periods"),
+    ],
+    ids=["reading", "keeps", "elapsed", "honored"],
+)
+def test_says_one_thing_and_several_things(condition: Callable[[int], pb.Condition], one: str, two: str) -> None:
+    assert [conditions.evaluate(condition(n), Table()).text for n in (1, 2)] == [one, two]
+
+
+@pytest.mark.parametrize(("row", "said"), [(0, "0 periods"), (1, "1 period"), (2, "2 periods")])
+def test_says_how_long_each_lab_was_honored(row: int, said: str) -> None:
+    found = conditions.evaluate(honored(2), Table(binds=("alpha",), rows={"alpha": row}))
+
+    assert [part.text for part in found.because] == [f"alpha: honored {said} in a row"]
 
 
 @given(st.lists(st.sampled_from([ALWAYS, NEVER, reading(10)]), min_size=1, max_size=4), st.integers(1, 4))

@@ -361,3 +361,15 @@ def test_says_why_a_level_moved_and_why_labs_are_bound() -> None:
     assert "alpha: 2500 (alpha log 3)" in text
     assert set(outcome.reasons) == {1, PAUSE, *LABS}
     assert outcome.reasons["alpha"].text == "pledge for level 2"
+
+
+@pytest.mark.parametrize(
+    ("voters", "said"),
+    [((), "0 groups say yes"), (LABS[:1], "1 group says yes"), (LABS[:2], "2 groups say yes")],
+    ids=range(3),
+)
+def test_says_how_many_groups_voted(voters: tuple[str, ...], said: str) -> None:
+    world = _ready()
+    world.vote(CALL, voters)
+    why = world.close().reasons[PAUSE]
+    assert any(said in line for line in why.lines())

@@ -199,7 +199,7 @@ def test_says_why() -> None:
     assert [line.strip() for line in reasons["alpha"].lines()] == [
         "true    pledge for level 1",
         "true    always",
-        "true    at least 1 of beta keep level 1",
+        "true    at least 1 of beta keeps level 1",
         "true    beta at level 1",
     ]
     assert reasons["gamma"].text == "no pledge"

@@ -243,6 +243,38 @@ def test_words_on_earlier_periods_count_in_a_window_alike_for_the_daemon_and_its
         assert attested_in_bundle(cluster, 10) == [5, 6, 7, 8, 9, 9, 10]
 
 
+def test_a_revoked_key_counts_alike_for_the_daemon_and_its_bundles(tmp_path: Path) -> None:
+    with contextlib.closing(Cluster(tmp_path, slowed())) as cluster:
+        daemon = begun(cluster)
+        alpha = cluster.nodes["alpha"]
+        for period in range(4, 11):
+            cluster.within(period)
+            cluster.attest(period - 1, LABS[1:])
+            cluster.meter(period - 1)
+            if period == 6:
+                alpha.say(builders.halt_report(builders.SLOWDOWN), period=5)
+            if period == 7:
+                # A thief trains; alpha takes back all from its word on period 5 on, which is recorded already.
+                robbed(cluster, 6)
+            alpha.inject(lambda party, about=period - 1: write(party, period=about))  # type: ignore[misc]
+            look(daemon)
+            cluster.end(daemon, period)
+
+        assert "statement-refused" in (verdict(daemon, "alpha", 6) or ("", 0, ""))[2]
+        # In period 9 the cap counts period 5 still; the state that governs it lies behind the revocation.
+        for period, expected in ((5, "honored"), (6, "inconclusive"), (8, "honored"), (9, "honored")):
+            assert (verdict(daemon, "alpha", period) or ("", 0, ""))[0] == expected
+            require_derived(cluster, "alpha", period, expected)
+
+
+def robbed(cluster: Cluster, period: int) -> None:
+    """Alpha's key attests what alpha did not say, and is revoked from the statement before on."""
+    alpha = cluster.nodes["alpha"]
+    theft = [builders.used(q.LABEL_TRAIN, 20_000, teraflop=1)]
+    stolen = alpha.say(builders.attestation(cluster.agreement, period, use=theft))
+    alpha.inject(lambda party: party.write(party.draft(builders.key_set("alpha", 2, revoked_from=stolen - 1))))
+
+
 def attested_in_bundle(cluster: Cluster, period: int) -> list[int]:
     """Periods that the attestations in the bundle on alpha speak of."""
     chunks = cluster.audit().GetBundle(audit.GetBundleRequest(lab="alpha", period=period))

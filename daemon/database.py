@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from daemon.schema import METADATA, SCHEMA_VERSION, VERSION
 from protocol.errors import Reason, Refused, require
@@ -39,8 +40,10 @@ class Database:
     def __init__(self, engine: Engine, held: contextlib.ExitStack) -> None:
         self.engine = engine
         self._held = held
-        self._writer = threading.Lock()
+        self._lock = threading.Lock()
         self._writing = engine.execution_options(**{_WRITES: True})
+        self._writer: Connection | None = None
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.OperationalError
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -52,11 +55,22 @@ class Database:
             Refused: STORE_UNAVAILABLE (disk full, I/O error, connection lost): nothing is to be acknowledged; the next
                 transaction starts afresh.
         """
-        try:
-            with self._writer, self._writing.connect() as connection, connection.begin():
-                yield connection
-        except OperationalError as error:
-            raise _unavailable(error) from error
+        with self._lock:
+            try:
+                # One connection for all: asking the pool each time costs as much as a statement does.
+                connection = self._writer = self._writer or self._writing.connect()
+                with connection.begin():
+                    yield connection
+            except (OperationalError, self._driver_error) as error:
+                self._forget_writer()
+                raise _unavailable(error) from error
+
+    def _forget_writer(self) -> None:
+        """What failed is not used again: the next transaction starts afresh."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.invalidate()
+            writer.close()
 
     @contextlib.contextmanager
     def reading(self, transaction: Connection | None = None) -> Iterator[Connection]:
@@ -78,12 +92,19 @@ class Database:
         """Whether this is the connection of a transaction."""
         return bool(connection.get_execution_options().get(_WRITES))
 
+    def cursor(self, transaction: Connection) -> DBAPICursor:
+        """The driver's own cursor in a transaction: for what is executed with every statement that is logged."""
+        return transaction.connection.cursor()
+
     def sql(self, statement: str) -> str:
         """A statement with `?` for parameters, as this driver wants it written."""
         return statement if self.engine.dialect.name == "sqlite" else statement.replace("?", "%s")
 
     def close(self) -> None:
         """Close all connections and let go of the lock."""
+        with self._lock:
+            if self._writer is not None:
+                self._writer.close()
         self._held.close()
 
 
@@ -164,7 +185,7 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A writer takes the write lock at once: one that begins by reading could not get it later without starting over.
     writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _writer_lock(engine: Engine) -> contextlib.AbstractContextManager[None]:
@@ -221,6 +242,6 @@ def _prepare(engine: Engine, *, create: bool) -> None:
     require(found == [VERSION], Reason.STORE_VERSION, "schema_version", what)
 
 
-def _unavailable(error: SQLAlchemyError) -> Refused:
+def _unavailable(error: Exception) -> Refused:
     cause = error.orig if isinstance(error, DBAPIError) else error
     return Refused(Reason.STORE_UNAVAILABLE, "store", f"expected a working store, nothing is acknowledged: {cause}")

@@ -108,8 +108,22 @@ class LogStore:
         )
         tx.exec_driver_sql(self.database.sql(statement), (origin, EMPTY_ROOT, Frontier().to_bytes()))
 
-    def append(self, tx: Connection, origin: str, expected: Head, leaves: Sequence[StoredLeaf]) -> Head:
+    def append(
+        self,
+        tx: Connection,
+        origin: str,
+        expected: Head,
+        leaves: Sequence[StoredLeaf],
+        after: Frontier | None = None,
+    ) -> Head:
         """Append leaves to the log whose head is `expected`, and return the new head.
+
+        Args:
+            tx: the transaction.
+            origin: the log.
+            expected: where the writer thinks that the log ends.
+            leaves: what follows.
+            after: the frontier with these leaves, from a caller that has rebuilt the tree already.
 
         Raises:
             Refused: UNKNOWN_ORIGIN; :class:`Conflict` where the head is another or an index is not the next one.
@@ -121,11 +135,12 @@ class LogStore:
         if not leaves:
             return expected
         hashes = [leaf.leaf_hash for leaf in leaves]
-        after = frontier.append(hashes)
+        after = after or frontier.append(hashes)
         head = Head(after.size, after.root())
         self._swap_head(tx, origin, log_id, expected, head, after)
-        # The number of the log stands in the statement, so that the leaves are the rows and need not be copied.
-        tx.exec_driver_sql(self.database.sql(_INSERT.format(log_id=log_id)), list(leaves))
+        # The number of the log stands in the statement, so that the leaves are the rows.
+        rows = list(map(tuple, leaves))  # drivers bind plain tuples faster than named ones
+        self.database.cursor(tx).executemany(self.database.sql(_INSERT.format(log_id=log_id)), rows)
         edge = self._write_tiles(tx, origin, log_id, expected, hashes)
         self._ends[origin] = _End(log_id, head, after, edge)
         return head
@@ -159,9 +174,8 @@ class LogStore:
     def _swap_head(self, tx: Connection, origin: str, log_id: int, expected: Head, head: Head, after: Frontier) -> None:
         # Two writers that read the same head must not both move it: that would sign two trees of one size. The row
         # count says which of them did; this row is all that stands between a mistake and a split view.
-        swapped = tx.exec_driver_sql(
-            self.database.sql(_SWAP_HEAD), (head.size, head.root, after.to_bytes(), log_id, *expected)
-        )
+        swapped = self.database.cursor(tx)
+        swapped.execute(self.database.sql(_SWAP_HEAD), (head.size, head.root, after.to_bytes(), log_id, *expected))
         if swapped.rowcount != 1:
             raise Conflict(origin, f"expected size {expected.size}, found that another writer was first")
 
@@ -184,7 +198,7 @@ class LogStore:
             else:
                 rows.append((log_id, name.level, name.index, tile.to_bytes()))
         if rows:
-            tx.exec_driver_sql(self.database.sql(_UPSERT_TILE), rows)
+            self.database.cursor(tx).executemany(self.database.sql(_UPSERT_TILE), rows)
         return rest
 
     # -- reading ------------------------------------------------------------------------------------------------------

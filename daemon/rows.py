@@ -42,5 +42,17 @@ def store_leaf(leaf: envelope_pb2.Leaf, read: ReadLeaf) -> StoredLeaf:
     refusal = storable(read.refusal) if read.refusal is not None else None
     salt, body = (body_salt, leaf.body) if body_salt else (None, None)
     # By position, in the order of the columns: names would cost a verifier as much again for every statement.
-    place = (read.index, kind, period, audience, read.leaf_hash)
-    return StoredLeaf(*place, leaf.leaf_salt, read.identity, site, refusal, salt, leaf.envelope, body)
+    return StoredLeaf(
+        read.index,
+        kind,
+        period,
+        audience,
+        read.leaf_hash,
+        leaf.leaf_salt,
+        read.identity,
+        site,
+        refusal,
+        salt,
+        leaf.envelope,
+        body,
+    )

@@ -159,7 +159,9 @@ class Unchecked:
 
     def refused(self, holds: Sequence[bool]) -> dict[int, Refused]:
         """The refusals of leaves whose signature does not hold, by number of the leaf, given which claims hold."""
-        found = {}
+        found: dict[int, Refused] = {}
+        if all(holds):
+            return found
         for (place, ring), claim, held in zip(self.places, self.claims, holds, strict=True):
             # The key id only chose which key to try first; which key verifies is what counts.
             if not held and not any(signature_holds(key, claim.message, claim.signature) for key in ring):
@@ -248,22 +250,24 @@ def read_body(agreement: Agreement, header: header_pb2.Header, data: bytes) -> M
 
 
 def _read(agreement: Agreement, at: _At, leaf: envelope_pb2.Leaf, bodies: Bodies) -> tuple[ReadLeaf, Claim | None]:
-    data = leaf.envelope
+    # Fields are read once: each reading of one copies its bytes.
+    data, body_data = leaf.envelope, leaf.body
     if not data:
         raise Refused(Reason.LEAF_WITHHELD, f"{at.origin}[{at.index}]", "no envelope")
     # What no reader accepts is not kept either, or one author could fill everybody's stores and bundles.
-    if len(data) > MAX_MESSAGE_BYTES or len(leaf.body) > MAX_MESSAGE_BYTES:
-        found = f"{len(data)} and {len(leaf.body)} bytes of envelope and body, at most {MAX_MESSAGE_BYTES} each"
+    if len(data) > MAX_MESSAGE_BYTES or len(body_data) > MAX_MESSAGE_BYTES:
+        found = f"{len(data)} and {len(body_data)} bytes of envelope and body, at most {MAX_MESSAGE_BYTES} each"
         raise Refused(Reason.MESSAGE_TOO_LARGE, f"{at.origin}[{at.index}]", found)
     this_hash = leaf_hash(commit(ENTRY_TAG, leaf.leaf_salt, data))
     identity, header, body, claim = NO_PREVIOUS, None, None, None
     try:
         envelope = parse_message(data)
-        signed = pae(envelope.payload_type, envelope.payload)
+        payload_type, payload = envelope.payload_type, envelope.payload
+        signed = pae(payload_type, payload)
         identity = sha256(signed).digest()
-        header = _header(agreement, at, envelope)
+        header = _header(agreement, at, payload_type, payload)
         claim = _claim(agreement, at, envelope, signed, KINDS[header.kind])
-        body = _body(agreement, at, header, leaf, bodies)
+        body = _body(agreement, at, header, (leaf.body_salt, body_data), bodies)
     except Refused as refusal:
         if refusal.reason in _STOPS:
             raise
@@ -275,15 +279,15 @@ _STOPS: Final = frozenset({Reason.LEAF_WITHHELD, Reason.COMMITMENT_MISMATCH, Rea
 """Refusals of what was served, which another server may serve rightly; all others are of what was said."""
 
 
-def _header(agreement: Agreement, at: _At, envelope: envelope_pb2.Envelope) -> header_pb2.Header:
+def _header(agreement: Agreement, at: _At, payload_type: str, payload: bytes) -> header_pb2.Header:
     """Rules of the header, in the order of its fields (spec: statements, section 2).
 
     Written with `if` rather than `require`: this runs for every statement of every log, and building the sentence of
     a refusal that does not happen would cost more than all the rules.
     """
-    if envelope.payload_type != HEADER_TYPE:
-        raise Refused(Reason.PAYLOAD_TYPE_UNKNOWN, "payload_type", envelope.payload_type)
-    header = parse(header_pb2.Header, envelope.payload, "header")
+    if payload_type != HEADER_TYPE:
+        raise Refused(Reason.PAYLOAD_TYPE_UNKNOWN, "payload_type", payload_type)
+    header = parse(header_pb2.Header, payload, "header")
     if header.agreement != agreement.digest:
         raise Refused(Reason.WRONG_AGREEMENT, "header.agreement", header.agreement.hex())
     rule = KINDS.get(header.kind)
@@ -368,19 +372,20 @@ def _claim(
 
 
 def _body(
-    agreement: Agreement, at: _At, header: header_pb2.Header, leaf: envelope_pb2.Leaf, bodies: Bodies
+    agreement: Agreement, at: _At, header: header_pb2.Header, opening: tuple[bytes, bytes], bodies: Bodies
 ) -> Message | None:
-    """The body that the header commits to, in good form if it is read."""
-    if bodies is Bodies.WITHHELD and not leaf.body_salt:
+    """The body that the header commits to, given its salt and bytes; in good form if it is read."""
+    salt, data = opening
+    if bodies is Bodies.WITHHELD and not salt:
         return None
-    if not leaf.body_salt:
+    if not salt:
         raise Refused(Reason.LEAF_WITHHELD, f"{at.origin}[{at.index}].body", "no body")
-    if commit(BODY_TAG, leaf.body_salt, leaf.body) != header.body_commitment:
+    if commit(BODY_TAG, salt, data) != header.body_commitment:
         where = f"{at.origin}[{at.index}].body"
         raise Refused(Reason.COMMITMENT_MISMATCH, where, "another body than the header commits to")
     if bodies is Bodies.HELD and header.kind != header_pb2.KIND_KEY_SET:
         return None
-    body = read_body(agreement, header, leaf.body)
+    body = read_body(agreement, header, data)
     if isinstance(body, membership_pb2.KeySet):
         version = at.keys.version + 1
         require(body.version == version, Reason.KEY_SET_VERSION, "key_set.version", f"{body.version}, not {version}")

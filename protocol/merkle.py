@@ -87,14 +87,14 @@ class Frontier:
         kept: list[bytes] = []
         size, level = self.size, 0
         # Row by row instead of leaf by leaf: a batch costs one hash per node and no branch per leaf.
-        while row or size >> level:
+        while row:
             if size >> level & 1:
                 row = [old.pop(), *row]
             if len(row) & 1:
                 kept.append(row[-1])
             row = parents(row)
             level += 1
-        return Frontier(size + len(hashes), tuple(reversed(kept)))
+        return Frontier(size + len(hashes), (*old, *reversed(kept)))
 
     def root(self) -> bytes:
         """The root (32 bytes) of the tree."""

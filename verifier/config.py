@@ -39,9 +39,9 @@ class VerifierSettings(Settings):
     clock: str = Field(default="system", description="system, or file:PATH for demos and tests")
     poll_seconds: int = Field(default=60, ge=1, description="seconds between two looks at each party's log")
     answer_seconds: float = Field(default=10.0, gt=0, description="seconds that a party has to answer one call")
-    workers: int = Field(default=2, ge=1, le=64, description="threads that check signatures")
+    workers: int = Field(default=2, ge=0, le=64, description="processes that check signatures; 0: the daemon itself")
     chunk_leaves: int = Field(
-        default=8_192, ge=1, le=65_536, description="leaves checked and committed at once when catching up"
+        default=4_096, ge=1, le=65_536, description="leaves checked and committed at once when catching up"
     )
     mirror: bool = Field(
         default=False,

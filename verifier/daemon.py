@@ -225,7 +225,7 @@ class Daemon:
     def _follow(self, witness: Witness, opened: contextlib.ExitStack) -> list[Follower]:
         own = load_certificate(self._home)
         witness = Witness(witness.name, None) if self._settings.mirror else witness
-        handling = Handling(witness, self._settings.chunk_leaves, self._checker, self._accuse)
+        handling = Handling(witness, self._settings.chunk_leaves, self._checker.begin, self._accuse)
         followers = []
         for name, peer in self._settings.peer.items():
             other = name != self._party.name and name in self.agreement.parties

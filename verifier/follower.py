@@ -11,7 +11,6 @@ is shown.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +33,6 @@ from verifier.trouble import RETRY_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Executor
 
     from daemon.clock import Clock
     from daemon.leaf import StoredLeaf
@@ -64,13 +62,13 @@ class Handling:
     Attributes:
         witness: under which name and key heads are cosigned.
         chunk: most leaves checked and committed at once.
-        verify: checks signatures in bulk.
+        check: begins to check signatures in bulk; what it returns waits for the answers.
         accuse: is told of a proven contradiction.
     """
 
     witness: Witness
     chunk: int
-    verify: Callable[[Sequence[Claim]], Sequence[bool]]
+    check: Callable[[Sequence[Claim]], Callable[[], Sequence[bool]]]
     accuse: Callable[[record_pb2.Misbehavior], None]
 
 
@@ -192,31 +190,31 @@ class Follower:
     def _catch_up(self, head: Checkpoint) -> None:
         """Store what the head has beyond us, chunk by chunk.
 
-        Reading is one chunk ahead of storing: while one thread reads, others check signatures of what was read.
+        Reading is one chunk ahead of storing: while one is read and another stored, signatures are being checked.
         """
-        with ThreadPoolExecutor(1, thread_name_prefix=f"check {self._party.name}") as checking:
-            for chunk in _one_ahead(self._chunks(head, checking)):
-                rows = [row for batch in chunk.batches for row in batch()]
-                with self._store.logs.transaction() as tx:
-                    self._store.logs.append(tx, self._origin, self._store.logs.head(self._origin, tx=tx), rows)
-                self._cursor, self._frontier = chunk.cursor, chunk.frontier
+        for chunk in _one_ahead(self._chunks(head)):
+            rows = [row for batch in chunk.batches for row in batch()]
+            with self._store.logs.transaction() as tx:
+                held = self._store.logs.head(self._origin, tx=tx)
+                self._store.logs.append(tx, self._origin, held, rows, chunk.frontier)
+            self._cursor, self._frontier = chunk.cursor, chunk.frontier
 
-    def _chunks(self, head: Checkpoint, checking: Executor) -> Iterator[_Chunk]:
+    def _chunks(self, head: Checkpoint) -> Iterator[_Chunk]:
         """Fetch and read, chunk by chunk, up to the head or until told to stop."""
         cursor, frontier = self._cursor, self._frontier
         while cursor.index < head.size and not self._stop.is_set():
-            chunk = self._read_chunk(head, cursor, frontier, checking)
+            chunk = self._read_chunk(head, cursor, frontier)
             cursor, frontier = chunk.cursor, chunk.frontier
             yield chunk
 
-    def _read_chunk(self, head: Checkpoint, cursor: Cursor, frontier: Frontier, checking: Executor) -> _Chunk:
+    def _read_chunk(self, head: Checkpoint, cursor: Cursor, frontier: Frontier) -> _Chunk:
         """Fetch and read the next leaves, at most a chunk of them; signatures are being checked when it returns."""
         end = min(head.size, cursor.index + self._handling.chunk)
         read = self._read_mirrored if self._handling.witness.seed is None else self._read_signed
         batches: list[Callable[[], list[StoredLeaf]]] = []
         taken = 0
         for leaves, size in self._stream(cursor.index, end):
-            hashes, cursor, rows = read(cursor, leaves, checking)
+            hashes, cursor, rows = read(cursor, leaves)
             frontier = frontier.append(hashes)
             batches.append(rows)
             taken += size
@@ -227,20 +225,20 @@ class Follower:
         self._require_part_of(head, frontier)
         return _Chunk(cursor, frontier, batches)
 
-    def _read_signed(self, cursor: Cursor, leaves: Sequence[envelope_pb2.Leaf], checking: Executor) -> _Read:
+    def _read_signed(self, cursor: Cursor, leaves: Sequence[envelope_pb2.Leaf]) -> _Read:
         """Read leaves as a verifier: every rule now, every signature in the background."""
         reads, unchecked, cursor = open_leaves(self._agreement, cursor, leaves, bodies=Bodies.HELD)
-        holds = checking.submit(self._handling.verify, unchecked.claims)
+        holds = self._handling.check(unchecked.claims)
         rows = list(map(store_leaf, leaves, reads))
 
         def checked() -> list[StoredLeaf]:
-            for place, refusal in unchecked.refused(holds.result()).items():
+            for place, refusal in unchecked.refused(holds()).items():
                 rows[place] = rows[place]._replace(refusal=storable(refusal))
             return rows
 
         return [row.leaf_hash for row in rows], cursor, checked
 
-    def _read_mirrored(self, cursor: Cursor, leaves: Sequence[envelope_pb2.Leaf], checking: Executor) -> _Read:
+    def _read_mirrored(self, cursor: Cursor, leaves: Sequence[envelope_pb2.Leaf]) -> _Read:
         """Read leaves as a mirror: tree and commitments only."""
         rows, cursor = read_mirrored(cursor, leaves)
         return [row.leaf_hash for row in rows], cursor, lambda: rows

@@ -146,13 +146,8 @@ def test_a_transaction_is_all_or_nothing(store: LogStore) -> None:
 
 def limit_pages(database: Database, most: int) -> None:
     """Let the file grow to `most` pages, as a full disk would."""
-
-    def limit(connection: object, record: object, proxy: object) -> None:
-        connection.execute(f"PRAGMA max_page_count = {most}")  # type: ignore[attr-defined]
-
-    from sqlalchemy import event
-
-    event.listen(database.engine, "checkout", limit)
+    with database.transaction() as tx:
+        tx.exec_driver_sql(f"PRAGMA max_page_count = {most}")
 
 
 def test_a_full_disk_acknowledges_nothing_and_the_next_call_works(sqlite_url: str) -> None:

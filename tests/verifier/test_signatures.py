@@ -1,4 +1,4 @@
-"""Signatures are checked by several threads with the answers that one alone would give."""
+"""Signatures are checked by processes of their own with the answers that one alone would give."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def checker() -> Iterator[SignatureChecker]:
 
 
 def test_good_signatures_hold(checker: SignatureChecker) -> None:
-    assert checker(GOOD) == [True] * len(GOOD)
+    assert checker.begin(GOOD)() == [True] * len(GOOD)
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
@@ -51,9 +51,9 @@ def test_good_signatures_hold(checker: SignatureChecker) -> None:
 def test_a_bad_signature_fails_in_its_place_alone(checker: SignatureChecker, bad: Claim, place: int) -> None:
     claims = [*GOOD[:place], bad, *GOOD[place + 1 :]]
 
-    assert checker(claims) == [number != place for number in SIZES]
+    assert checker.begin(claims)() == [number != place for number in SIZES]
 
 
 @given(st.lists(st.sampled_from([*GOOD, *BAD.values()])))
 def test_the_answers_are_those_of_one_thread(checker: SignatureChecker, claims: list[Claim]) -> None:
-    assert checker(claims) == verify_in_turn(claims)
+    assert checker.begin(claims)() == verify_in_turn(claims)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from protocol.agreement import Agreement
 from protocol.duty import duty
 from protocol.errors import Reason
-from protocol.state import Binding, Stage
+from protocol.state import Binding, LevelState, Stage
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import decision_pb2
 from tests.bodies import brake
@@ -60,6 +61,15 @@ def test_acts_in_its_own_step_and_binds_every_lab_that_takes_part() -> None:
     assert [(one.level, one.winding) for one in wound_down] == [(0, 0), (0, PAUSE), (PAUSE, 0)]
 
 
+def test_says_how_long_it_still_acts() -> None:
+    world = World(_terms()).found()
+    world["alpha"].say(brake())
+    lines = list(world.close().reasons[PAUSE].lines())
+    assert any("a brake for 3 more periods, until period 9 at the latest" in line for line in lines)
+    world.close_until(3)
+    assert not any("a brake" in line for line in world.close().reasons[PAUSE].lines())
+
+
 def test_lapses_after_its_window_onto_the_ramp() -> None:
     world = _braked()
     found = []
@@ -105,6 +115,33 @@ def test_who_was_stopped_by_the_brake_is_wound_down_already_when_it_is_ratified(
         "beta": Binding(since=3),
         "gamma": Binding(since=3, until=7),
     }
+
+
+@pytest.mark.parametrize("ratified", [True, False])
+def test_a_ratification_at_the_sunset_begins_a_new_mandate(ratified: bool) -> None:
+    world = World(_terms(mandate_periods=4, steady_steps=1, trigger=ALWAYS)).found()
+    for lab in LABS:
+        world[lab].say(pledge())
+    world.close()
+    world.vote(CALL)
+    world.close_until(5)
+    assert (_pause(world), world.state.levels[PAUSE].end) == ((Stage.IN_FORCE, 0), 8)
+    world["alpha"].say(brake())
+    world.state = replace(world.state, levels=_ending(world, 1))
+    world.close()
+    assert _pause(world) == (Stage.IN_FORCE, 3)
+    if ratified:
+        world.vote(RATIFY)
+    world.close()
+    found = world.state.levels[PAUSE]
+    assert (found.stage, found.episode) == ((Stage.WINDING, 2) if ratified else (Stage.RAMPING, 1))
+    assert found.end == (13 if ratified else 9)
+
+
+def _ending(world: World, later: int) -> dict[int, LevelState]:
+    """The levels with a mandate that ends so much later."""
+    pause = world.state.levels[PAUSE]
+    return dict(world.state.levels) | {PAUSE: replace(pause, end=(pause.end or 0) + later)}
 
 
 def test_a_ratification_too_late_is_too_late() -> None:
@@ -243,6 +280,24 @@ def test_leaves_a_dormant_call_as_it_is() -> None:
     world.close()
     assert _pause(world) == (Stage.WINDING, 0)
     assert world.state.levels[PAUSE].episode == 1
+
+
+def test_binds_those_too_who_pledged_nothing_beneath_a_restriction_by_pledge() -> None:
+    world = World(_terms(trigger=ALWAYS)).found()
+    for lab in LABS[:2]:
+        world[lab].say(pledge())
+    world.close()
+    world.vote(CALL)
+    world.close()
+    assert list(world.state.levels[PAUSE].binds) == ["alpha", "beta"]
+    world["gamma"].say(brake())
+    world.close()
+    assert _pause(world) == (Stage.IN_FORCE, 3)
+    assert {lab: one.since for lab, one in world.state.levels[PAUSE].binds.items()} == {
+        "alpha": 4,
+        "beta": 4,
+        "gamma": 5,
+    }
 
 
 def test_is_open_to_who_is_leaving() -> None:

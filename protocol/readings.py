@@ -11,7 +11,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from protocol.state import key
-from protocol.truth import Ref, counted
+from protocol.truth import Explained, Ref, Truth, counted
 from standstill.v1 import agreement_pb2
 
 if TYPE_CHECKING:
@@ -129,6 +129,28 @@ def compared(terms: agreement_pb2.Indicator, report: ReportState) -> int:
     return report.value if end is None else end
 
 
+def overdue(agreement: Agreement, state: State, indicator: str, lab: str, periods: int, since: int) -> Explained:
+    """Whether too few reported on a lab for so many closed periods. Never unknown: silence itself is what is seen.
+
+    Args:
+        agreement: the terms.
+        state: what is known.
+        indicator: name of the indicator.
+        lab: name of the lab.
+        periods: closed periods without the reports that a reading needs.
+        since: number of the closing with which the lab began to take part.
+    """
+    found = sources(agreement, state, indicator, lab, state.closings - periods + 1)
+    refs = tuple(source.ref for source in found.values())
+    short = shortfall(agreement, indicator, lab, found)
+    if not short:
+        return Explained(Truth.FALSE, f"{lab}: reported", evidence=refs)
+    if state.closings - since < periods:
+        return Explained(Truth.FALSE, f"{lab}: takes part for {counted(state.closings - since, 'period')}")
+    text = f"{lab}: {short} in {counted(periods, 'period')}, assumed"
+    return Explained(Truth.TRUE, text, evidence=refs, assumed=True)
+
+
 def growth(agreement: Agreement, state: State, indicator: str, lab: str, over: int) -> Evidence[Growth]:
     """How much the reading of each source grew over at least `over` calendar periods, if enough sources can tell."""
     terms = agreement.indicators[indicator]
@@ -181,7 +203,8 @@ def doubles_within(growth: Growth, periods: int) -> bool:
         return True
     if power * (new.bit_length() + 1 - old.bit_length()) <= doublings:
         return False
-    return old**power << doublings <= new**power
+    holds: bool = old**power << doublings <= new**power
+    return holds
 
 
 def read_samples(samples: str) -> list[tuple[int, int]]:

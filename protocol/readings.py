@@ -196,6 +196,8 @@ def doubles_within(growth: Growth, periods: int) -> bool:
     old, new = growth.old, growth.new
     if new <= old:
         return False
+    if old == 0:
+        return True
     common = gcd(periods, growth.elapsed)
     power, doublings = periods // common, growth.elapsed // common
     # 2^(bits - 1) <= x < 2^bits decides all but close calls without the powers.

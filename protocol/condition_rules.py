@@ -64,9 +64,9 @@ def problems_of_level(terms: agreement_pb.Agreement, level: agreement_pb.Level) 
         if not level.HasField(place):
             yield Refused(Reason.FIELD_ABSENT, where, "write a constant condition if it is meant to be always or never")
             continue
-        broken = [*problems(terms, getattr(level, place), where)]
+        condition = getattr(level, place)
+        broken = [*problems(terms, condition, where), *_misplaced(condition, place, where)]
         yield from broken
-        yield from _misplaced(getattr(level, place), place, where)
         if not broken:
             yield from _problems_of_meaning(terms, level, place, where)
     if level.HasField("entry"):

@@ -179,7 +179,7 @@ def test_explains_a_group_by_its_labs() -> None:
 
 def test_all_labs_are_those_that_take_part() -> None:
     every = read(all=True, labs=0)
-    values = {"alpha": (12,), "beta": (12,)}
+    values: dict[str, tuple[int, ...]] = {"alpha": (12,), "beta": (12,)}
     assert value(every, values=values) is U
     assert value(every, values=values, gone=("gamma",)) is T
     assert value(every, values=values | {"gamma": (5,)}) is F
@@ -193,7 +193,7 @@ def test_all_labs_are_those_that_take_part() -> None:
 def test_compares_with_the_threshold_that_progress_has_left() -> None:
     ratchet = pb.Condition.Ratchet(every_periods=10, factor_ppm=900_000, limit=8)
     moving = read(ratchet=ratchet)
-    values = {"alpha": (9,)}
+    values: dict[str, tuple[int, ...]] = {"alpha": (9,)}
     assert [value(moving, values=values, entered=age) for age in (0, 9, 10)] == [U, U, T]
     assert value(read(ratchet=ratchet, of=["alpha"]), values=values, entered=9) is F
     found = conditions.evaluate(moving, Table(values=values, entered=10))

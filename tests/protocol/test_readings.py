@@ -46,8 +46,8 @@ def report(value: int, closing: int = 20, **changes: object) -> ReportState:
     return replace(made_, **changes)  # type: ignore[arg-type]
 
 
-def values(agreed: Agreement, lab: str = "alpha", **reports: ReportState) -> tuple[int, ...]:
-    return readings.readings(agreed, state(agreed, **reports), "uplift", lab).values
+def values(agreed: Agreement, **reports: ReportState) -> tuple[int, ...]:
+    return readings.readings(agreed, state(agreed, **reports), "uplift", "alpha").values
 
 
 def test_points_to_the_statements_that_it_read() -> None:

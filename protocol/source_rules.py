@@ -33,10 +33,9 @@ def enough_may_report(terms: pb.Agreement) -> Iterator[Refused]:
         where = f"indicators.{indicator.name}"
         confirming = {owners[name] for name in indicator.confirmed_by}
         groups = len({owners[name] for name in indicator.reported_by} | confirming) + indicator.by_subject
-        broken = [
-            *_met(f"{where}.reports", indicator.reports, 1, groups),
-            *_met(f"{where}.confirmations", indicator.confirmations, 0, min(indicator.reports, len(confirming))),
-        ]
+        broken = list(_met(f"{where}.reports", indicator.reports, 1, groups))
+        confirmable = min(indicator.reports, len(confirming))
+        broken = broken or list(_met(f"{where}.confirmations", indicator.confirmations, 0, confirmable))
         yield from broken
         if not broken and not any(_readable(terms, indicator, lab) for lab in labs_of(terms)):
             yield Refused(Reason.EVIDENCE_HAS_NO_SOURCE, where, "no lab has enough sources that are not its own")

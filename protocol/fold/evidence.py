@@ -68,8 +68,9 @@ def _beyond_limit(work: Work, leaf: ReadLeaf, author: str) -> Refused | None:
 def evidence(work: Work) -> None:
     """Enter the reports, plans and events of this record; drop plans that can serve no report any more."""
     reports, events, plans = dict(work.new.reports), dict(work.new.events), _open(work)
-    trends = longest_trends(work.agreement.terms)
-    for leaf in work.of_kind(pb.KIND_INDICATOR_REPORT):
+    said = work.of_kind(pb.KIND_INDICATOR_REPORT)
+    trends = longest_trends(work.agreement.terms) if said else {}
+    for leaf in said:
         _report(work, leaf, reports, trends)
     for leaf in work.of_kind(pb.KIND_EVENT_REPORT):
         _event(work, leaf, events)

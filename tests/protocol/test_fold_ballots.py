@@ -14,7 +14,7 @@ from protocol.seats import sign_ballot
 from protocol.state import Stage
 from protocol.truth import Explained, Truth
 from standstill.v1 import agreement_pb2 as pb
-from standstill.v1 import decision_pb2
+from standstill.v1 import condition_pb2, decision_pb2
 from tests.builders import (
     ALWAYS,
     LABS,
@@ -34,7 +34,8 @@ from tests.builders import (
 )
 
 CALL, LIFT, RENEW = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT, decision_pb2.MOTION_RENEW
-ARM = decision_pb2.MOTION_ARM
+ARM, RESOLVE = decision_pb2.MOTION_ARM, decision_pb2.MOTION_RESOLVE
+DIGEST = bytes(range(32))
 
 
 def _senate(**changes: Any) -> Agreement:
@@ -225,6 +226,24 @@ def test_whoever_meets_the_trigger_has_no_vote_where_that_is_agreed(recuse: bool
     world.vote(CALL, ["gamma"])
     world.close()
     assert world.state.levels[PAUSE].episode == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "episode", "lifted"), [(DIGEST, 1, True), (DIGEST[::-1], 1, False), (DIGEST, 2, False)]
+)
+def test_a_finding_that_was_voted_counts_in_conditions_for_its_episode(
+    asked: bytes, episode: int, lifted: bool
+) -> None:
+    found = condition_pb2.Condition(carried=condition_pb2.Condition.Carried(rule="council", level=PAUSE, asked=DIGEST))
+    pause = level("pause", PAUSE, trigger=ALWAYS, resume=found, steady_steps=1)
+    world = World(agreement(levels=[level("slowdown", 1), pause])).found()
+    world.vote(CALL)
+    world.close()
+    for lab in LABS[:2]:
+        world[lab].say(ballot(RESOLVE, PAUSE, episode, asked=asked, rule="council"))
+        world[lab].say(ballot(LIFT))
+    world.close()
+    assert _stage(world) is (Stage.RAMPING if lifted else Stage.IN_FORCE)
 
 
 def test_every_vote_that_decided_is_named_by_its_statement() -> None:

@@ -127,6 +127,11 @@ def _refer(refs: Any, count: int) -> None:
         refs.add(origin="x", identity=bytes(32))
 
 
+def _no_episode(body: compute_pb2.HaltReport) -> None:
+    # The pause has a brake, which stops work before there is an episode.
+    body.level, body.episode = 1, 0
+
+
 def _one_head_twice(body: record_pb2.Misbehavior) -> None:
     body.split_view.second = body.split_view.first
 
@@ -144,6 +149,7 @@ CLOSING = next_closing(WORLD.state, 1, [WORLD["alpha"].checkpoint(), WORLD["beta
 GOOD: dict[str, tuple[str, Message, dict[str, Any]]] = {
     "attestation": ("alpha", ATTESTATION, {"period": 3}),
     "halt report": ("alpha", halt_report(), {"period": 4}),
+    "halt report under a brake": ("alpha", halt_report(PAUSE, 0), {"period": 4}),
     "transfer": ("alpha", transfer(), {"period": 4}),
     "shipment": ("chipco", shipment_report(), {"period": 4}),
     "meter reading": ("gridco", meter_reading(TERMS, 3), {"period": 3, "site": handle("alpha")}),
@@ -201,7 +207,7 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
     "halt report": [
         ("unknown level", set_("level", 3), Reason.NAME_UNKNOWN),
         ("level 0", set_("level", 0), Reason.NAME_UNKNOWN),
-        ("no episode", set_("episode", 0), Reason.EPISODE_MISMATCH),
+        ("no episode", _no_episode, Reason.EPISODE_MISMATCH),
         ("run twice", lambda body: body.runs.append(body.runs[0]), Reason.ROW_TWICE),
         ("nameless run", lambda body: set_("run", "")(body.runs[0]), Reason.NAME_MALFORMED),
         ("run with a long name", lambda body: set_("run", "x" * 129)(body.runs[0]), Reason.NAME_MALFORMED),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from protocol.agreement import Agreement
-    from protocol.readings import Evidence, Growth
+    from protocol.progress import Growth
+    from protocol.readings import Evidence
     from protocol.state import State
 
 PHASES: Final[Mapping[Stage, pb.Phase.ValueType]] = {

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from protocol.condition_tree import longest_trends
 from protocol.errors import Reason, Refused
 from protocol.events import began
-from protocol.readings import compared, sample
+from protocol.progress import sample
+from protocol.readings import compared
 from protocol.state import ReportState, key
 from protocol.state_entries import EventState
 from protocol.truth import counted

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from protocol import conditions
-from protocol.readings import Evidence, Growth
+from protocol.progress import Growth
+from protocol.readings import Evidence
 from protocol.truth import Explained, Ref, Truth
 from standstill.v1 import condition_pb2 as pb
 from tests.builders import LABS

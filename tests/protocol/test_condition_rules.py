@@ -340,6 +340,19 @@ def test_of_a_peer_only_standing_and_confirmation_are_read(kind: pb.PartyStatus.
     assert found == ([] if allowed else [Reason.PLEDGE_NOT_MONOTONE])
 
 
+@pytest.mark.parametrize("kind", [value for value in pb.PartyStatus.values() if value])
+def test_a_pledge_reads_nothing_of_what_others_kept_last(kind: pb.PartyStatus.ValueType) -> None:
+    kept = {
+        pb.PARTY_STATUS_INCONCLUSIVE,
+        pb.PARTY_STATUS_DISCREPANT,
+        pb.PARTY_STATUS_BREACHED,
+        pb.PARTY_STATUS_BOUND,
+    }
+    condition = status(status=kind, level=PAUSE if kind == pb.PARTY_STATUS_BOUND else 0, of=["beta"])
+    found = [problem.reason for problem in condition_rules.problems_of_when(TERMS, condition, "when")]
+    assert found == ([Reason.CONDITION_MALFORMED] if kind in kept else [])
+
+
 def test_a_pledge_looks_back_no_further_than_a_level_does() -> None:
     def found(terms_: agreement_pb2.Agreement, over: int) -> list[Reason]:
         condition = trend(over_periods=over)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import conditions
-from protocol.readings import Growth
+from protocol.progress import Growth
 from protocol.truth import Explained, Truth
 from standstill.v1 import condition_pb2 as pb
 from tests.builders import ALWAYS, LABS, NEVER, change, elapsed, keeps, phase, reading

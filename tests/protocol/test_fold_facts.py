@@ -16,7 +16,7 @@ from protocol.errors import Reason
 from protocol.facts import StateFacts
 from protocol.fold.evidence import MAX_PLANS
 from protocol.fold.work import Outcome
-from protocol.readings import read_samples
+from protocol.progress import read_samples
 from protocol.state import Stage, key, read_state
 from protocol.truth import Explained, Ref, Truth
 from standstill.v1 import agreement_pb2 as pb

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from protocol import fold, readings
+from protocol import fold, progress, readings
 from protocol.agreement import Agreement
-from protocol.readings import Growth, doubles_within, ratcheted, read_samples, sample
+from protocol.progress import Growth, doubles_within, ratcheted, read_samples, sample
 from protocol.state import Membership, PartyState, ReportState, State, Status, key
 from protocol.truth import Ref, Truth
 from standstill.v1 import agreement_pb2
@@ -153,7 +153,7 @@ def test_a_falling_threshold_never_rises(
     rule = ratchet(every, factor, data.draw(st.integers(0, threshold)))
     now, later = ratcheted(threshold, rule, elapsed), ratcheted(threshold, rule, elapsed + every)
     assert rule.limit <= later <= now <= threshold
-    assert later == (max(now * factor // 1_000_000, rule.limit) if elapsed // every < readings.MAX_MOVES else now)
+    assert later == (max(now * factor // 1_000_000, rule.limit) if elapsed // every < progress.MAX_MOVES else now)
 
 
 # Growth

@@ -62,13 +62,9 @@ NOT_EVALUATED: Final = frozenset(
         "Agreement.amended_by",
         "Agreement.exempted_by",
         # standing
-        "Standing.silence_out_periods",
         "Standing.hold_rule",
         "Standing.release",
         "Standing.release_rule",
-        # inquiries
-        "Verification.clarification_answer_periods",
-        "Verification.no_answer",
     }
 )
 """Fields as `Message.field`, with the names of the .proto files."""

@@ -92,6 +92,11 @@ class Work:
         """Periods since the previous closing that were not closed (annex 1.1, 7)."""
         return 0 if self.old.period is None else self.record.closing.period - self.old.period - 1
 
+    def refuse(self, leaf: ReadLeaf, refusal: Refused) -> None:
+        """A statement that was accepted counts for nothing after all, by a rule of a later stage."""
+        self.accepted.remove(leaf)
+        self.refusals[leaf.origin, leaf.index] = refusal
+
     def of_kind(self, kind: pb.Kind.ValueType) -> list[ReadLeaf]:
         """Accepted statements of a kind."""
         return [leaf for leaf in self.accepted if leaf.header is not None and leaf.header.kind == kind]

@@ -38,16 +38,6 @@ NOT_EVALUATED: Final = frozenset(
         "Agreement.events",
         # pledges
         "PledgeClause.until_period",
-        # decisions
-        "Party.seats",
-        "Rule.need",
-        "Rule.recuse_subject",
-        "Agreement.novice_periods",
-        # levels
-        "Level.brake",
-        "Level.renewed_by",
-        "Level.snap_back",
-        "Level.armed_by",
         # limits of levels
         "Level.exemptions",
         "Level.ramp",

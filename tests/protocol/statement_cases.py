@@ -22,6 +22,7 @@ from standstill.v1 import quantity_pb2 as q
 from tests.bodies import admission, amendment, brake, clarification, evaluation_plan, inquiry, reply
 from tests.builders import (
     ALWAYS,
+    PAUSE,
     START,
     World,
     agreement,
@@ -35,6 +36,7 @@ from tests.builders import (
     indicator_report,
     keeps,
     key_set,
+    level,
     meter_reading,
     misbehavior,
     pledge,
@@ -43,14 +45,16 @@ from tests.builders import (
     seed,
     shipment_report,
     summary,
+    terms,
     transfer,
     used,
     withdrawal,
 )
+from tests.terms import brake_terms
 
 Edit = Callable[[Any], object]
 
-TERMS = agreement()
+TERMS = agreement(levels=[terms().levels[0], level("pause", PAUSE, brake=brake_terms())])
 WORLD = World(TERMS).found()
 WRAPPED = 2**64 - 1
 """What -1 becomes for a writer that forgets the sign."""
@@ -149,6 +153,7 @@ GOOD: dict[str, tuple[str, Message, dict[str, Any]]] = {
     "ballot": ("alpha", ballot(), {}),
     "ballot to lift": ("alpha", ballot(decision_pb2.MOTION_LIFT), {}),
     "ballot to renew": ("alpha", ballot(decision_pb2.MOTION_RENEW), {}),
+    "ballot to ratify": ("alpha", ballot(decision_pb2.MOTION_RATIFY), {}),
     "pledge": ("alpha", pledge(clause(1, reading(5), keeps(1, "beta")), clause(2)), {}),
     "key set": ("alpha", key_set("alpha", 2), {}),
     "withdrawal": ("alpha", withdrawal("x" * 1_000), {}),
@@ -249,15 +254,15 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
     "report by a verifier": [("indicator of others", set_("indicator", "uplift"), Reason.NO_AUTHORITY)],
     "ballot": [
         ("no motion", set_("motion", 0), Reason.VALUE_OUT_OF_RANGE),
-        ("unknown motion", set_("motion", 9), Reason.VALUE_OUT_OF_RANGE),
+        ("unknown motion", set_("motion", 12), Reason.VALUE_OUT_OF_RANGE),
         ("unknown level", set_("level", 3), Reason.NAME_UNKNOWN),
         ("no episode", set_("episode", 0), Reason.EPISODE_MISMATCH),
-        ("something further asked", set_("asked", bytes(32)), Reason.VALUE_OUT_OF_RANGE),
-        ("about a lab", set_("about", "beta"), Reason.VALUE_OUT_OF_RANGE),
-        ("under another rule", set_("rule", "pausing"), Reason.VALUE_OUT_OF_RANGE),
-        ("by a seat", set_("seat", "chair"), Reason.VALUE_OUT_OF_RANGE),
-        ("with a serial", set_("serial", 1), Reason.VALUE_OUT_OF_RANGE),
-        ("with a seat's signature", set_("seat_signature", bytes(64)), Reason.VALUE_OUT_OF_RANGE),
+        ("something further asked", set_("asked", bytes(32)), Reason.DIGEST_LENGTH),
+        ("about a lab", set_("about", "beta"), Reason.NAME_UNKNOWN),
+        ("under another rule", set_("rule", "council"), Reason.NAME_UNKNOWN),
+        ("by a seat", set_("seat", "chair"), Reason.SEAT_UNKNOWN),
+        ("with a serial", set_("serial", 1), Reason.SEAT_UNKNOWN),
+        ("with a seat's signature", set_("seat_signature", bytes(64)), Reason.SEAT_UNKNOWN),
     ],
     "pledge": [
         ("that ends", lambda body: set_("until_period", 9)(body.clauses[0]), Reason.VERSION_UNKNOWN),
@@ -308,8 +313,10 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("with heads of another log", set_("party", "beta"), Reason.NOTE_UNVERIFIED),
         ("with a note that is none", lambda body: set_("first", b"x")(body.split_view), Reason.NOTE_MALFORMED),
     ],
+    "ballot to ratify": [("a level without a brake", set_("level", 1), Reason.BRAKE_NOT_AGREED)],
     "brake": [
         ("unknown level", set_("level", 3), Reason.NAME_UNKNOWN),
+        ("a level without a brake", set_("level", 1), Reason.BRAKE_NOT_AGREED),
         ("a long reason", set_("reason", "x" * 1_001), Reason.VALUE_OUT_OF_RANGE),
     ],
     "admission": [

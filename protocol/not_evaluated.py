@@ -51,10 +51,6 @@ NOT_EVALUATED: Final = frozenset(
         "Agreement.admitted_by",
         "Agreement.amended_by",
         "Agreement.exempted_by",
-        # standing
-        "Standing.hold_rule",
-        "Standing.release",
-        "Standing.release_rule",
     }
 )
 """Fields as `Message.field`, with the names of the .proto files."""

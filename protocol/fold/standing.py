@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from protocol.conduct import BREACHED, DISCREPANT, VERDICTS, Freshness, Grounds, move, multilateral, revise, settle
+from protocol.decisions import Asked, tally
 from protocol.duty import last_attested, silence
+from protocol.fold.ballots import fresh
 from protocol.fold.inquiries import owes_an_answer
+from protocol.recusal import recused
 from protocol.state import Conduct, Standing, VerdictState, key
 from standstill.v1 import header_pb2 as pb
+from standstill.v1.decision_pb2 import MOTION_HOLD, MOTION_RELEASE, Motion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,7 +94,20 @@ def _moved(work: Work, lab: str, conduct: Conduct, spoken_of: Iterable[int]) -> 
         if found != BREACHED:
             vacated.add(period)
     grounds = Grounds(last=last, closing=work.record.closing.period, vacated=frozenset(vacated))
+    if conduct.standing is Standing.ACCUSED:
+        held, released = (_carried(work, motion, lab, conduct) for motion in _VOTES)
+        grounds = replace(grounds, held=held, released=released)
     return move(conduct, terms, grounds)
+
+
+_VOTES: Final = (MOTION_HOLD, MOTION_RELEASE)
+
+
+def _carried(work: Work, motion: Motion.ValueType, lab: str, conduct: Conduct) -> bool:
+    """Whether a vote on an accused lab is carried, with the ballots of this record: none recorded in time is lost."""
+    asked = Asked(motion, episode=conduct.accusations, about=lab)
+    state = replace(work.new, ballots=fresh(work))
+    return tally(work.agreement, state, asked, recused(work.agreement, state, asked)).carried
 
 
 def _forget(work: Work, lab: str, conducts: tuple[Conduct, Conduct], verdicts: dict[str, VerdictState]) -> None:

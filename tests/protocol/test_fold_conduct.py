@@ -10,7 +10,7 @@ from protocol.agreement import Agreement
 from protocol.conduct import BREACHED, DISCREPANT, HONORED, INCONCLUSIVE, Freshness
 from protocol.duty import silence
 from protocol.state import Stage, Standing
-from standstill.v1 import decision_pb2, header_pb2
+from standstill.v1 import agreement_pb2, decision_pb2, header_pb2
 from tests.builders import (
     LABS,
     PAUSE,
@@ -18,6 +18,7 @@ from tests.builders import (
     World,
     agreement,
     attestation,
+    ballot,
     change,
     clause,
     indicator_report,
@@ -444,3 +445,66 @@ def test_lets_reports_and_ballots_live_closed_periods() -> None:
     world.vote(CALL, ["beta"])
     world.close(period=40)
     assert world.state.levels[PAUSE].stage is Stage.WINDING
+
+
+HOLD, RELEASE = decision_pb2.MOTION_HOLD, decision_pb2.MOTION_RELEASE
+
+
+def _accused(**changes: Any) -> World:
+    """Alpha accused, with a rule to hold it and to release those who rely on it."""
+    standing = change(terms().standing, hold_rule="council", release_rule="council", **changes)
+    world = World(agreement(standing=standing)).found()
+    world.close_until(2)
+    while _standing(world) is not Standing.ACCUSED:
+        _go_on(world, BROKEN)
+    return world
+
+
+def _vote_on_alpha(world: World, motion: Any, voters: tuple[str, ...], accusation: int = 1) -> None:
+    for voter in voters:
+        world[voter].say(ballot(motion, 0, accusation, about="alpha"))
+
+
+def test_a_hold_recorded_with_the_end_of_the_notice_is_in_time() -> None:
+    world = _accused()
+    for _ in range(2):
+        _go_on(world, YES)
+    _vote_on_alpha(world, HOLD, ("beta", "gamma"))
+    _go_on(world, YES)
+    assert (_standing(world), world.state.conduct["alpha"].losses) == (Standing.RELIED, 0)
+    late = _accused()
+    for _ in range(3):
+        _go_on(late, YES)
+    assert _standing(late) is Standing.OUT
+
+
+def test_the_accused_group_has_no_vote_on_itself() -> None:
+    world = _accused()
+    _vote_on_alpha(world, HOLD, ("alpha", "beta"))
+    for _ in range(3):
+        _go_on(world, YES)
+    assert _standing(world) is Standing.OUT
+
+
+def test_a_hold_of_one_accusation_does_not_hold_the_next() -> None:
+    world = _accused()
+    _vote_on_alpha(world, HOLD, ("beta", "gamma"))
+    _go_on(world, BROKEN)
+    assert _standing(world) is Standing.RELIED
+    while _standing(world) is not Standing.ACCUSED:
+        _go_on(world, BROKEN)
+    assert world.state.conduct["alpha"].accusations == 2
+    for _ in range(3):
+        _go_on(world, YES)
+    assert _standing(world) is Standing.OUT
+
+
+@pytest.mark.parametrize("voters", [("beta", "gamma"), ("beta",)], ids=["carried", "not carried"])
+def test_where_agreed_only_a_vote_releases(voters: tuple[str, ...]) -> None:
+    world = _accused(release=agreement_pb2.RELEASE_ON_VOTE)
+    for _ in range(6):
+        _go_on(world, YES)
+    assert _standing(world) is Standing.ACCUSED
+    _vote_on_alpha(world, RELEASE, voters)
+    _go_on(world, YES)
+    assert _standing(world) is (Standing.OUT if len(voters) > 1 else Standing.ACCUSED)

@@ -48,8 +48,6 @@ NOT_EVALUATED: Final = frozenset(
         "Cap.growth_ppm",
         "Agreement.baseline_periods",
         # membership and amendment
-        "Agreement.admitted_by",
-        "Agreement.amended_by",
         "Agreement.exempted_by",
     }
 )

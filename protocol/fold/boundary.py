@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from protocol import pledges
 from protocol.facts import StateFacts
+from protocol.fold.amendments import take_over
 from protocol.state import Membership, Stage
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def boundary(work: Work) -> None:
-    """1: what was scheduled for this step: exits, and the end of pledges that were replaced."""
+    """1: what was scheduled for this step: exits, the end of pledges that were replaced, terms that take over."""
     # Exit only when the notice has run out, every level is open and no brake runs (annex 3.4).
     quiet = all(level.stage is Stage.OPEN and not level.brake_left for level in work.old.levels.values())
     parties = {}
@@ -28,6 +29,7 @@ def boundary(work: Work) -> None:
             parties[name] = party
     ran = {lab: _run(work, lab, pledge) for lab, pledge in work.old.pledges.items()}
     work.new = replace(work.new, parties=parties, pledges=ran)
+    take_over(work)
 
 
 def _run(work: Work, lab: str, pledge: PledgeState) -> PledgeState:

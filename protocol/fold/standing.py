@@ -11,7 +11,7 @@ from protocol.duty import last_attested, silence
 from protocol.fold.ballots import fresh
 from protocol.fold.inquiries import owes_an_answer
 from protocol.recusal import recused
-from protocol.state import Conduct, Standing, VerdictState, key
+from protocol.state import Conduct, Membership, Standing, VerdictState, key
 from standstill.v1 import header_pb2 as pb
 from standstill.v1.decision_pb2 import MOTION_HOLD, MOTION_RELEASE, Motion
 
@@ -30,6 +30,9 @@ def conduct(work: Work) -> None:
     held, verdicts = dict(work.new.pledges), dict(work.new.verdicts)
     spoken_of = _spoken_of(work)
     for lab, before in work.new.conduct.items():
+        # Nothing is owed by, or said of, who has still to join.
+        if work.new.parties[lab].membership is Membership.FORMING:
+            continue
         now = _moved(work, lab, before, spoken_of.get(lab, ()))
         if now.standing is Standing.OUT and before.standing is not Standing.OUT:
             # A lab that loses standing stays bound to what it kept: breach is no exit (annex 4.3).
@@ -51,7 +54,7 @@ def open_to_verdicts(work: Work, lab: str, period: int) -> bool:
     if period < (old.since or 0):
         return False
     settled = -1 if old.period is None else old.period - work.agreement.terms.standing.settle_periods
-    return period > settled or period in _looked_at(old.conduct[lab], settled)
+    return period > settled or period in _looked_at(work.new.conduct[lab], settled)
 
 
 def _looked_at(conduct: Conduct, settled: int) -> set[int]:
@@ -75,6 +78,8 @@ def _spoken_of(work: Work) -> Mapping[str, set[int]]:
 
 def _silent(work: Work, lab: str) -> int:
     """Periods owed and not attested; a stretch in which nothing could be recorded adds one (annex 1.7)."""
+    if work.new.parties[lab].membership is Membership.FORMING:
+        return 0
     newest = last_attested(work.agreement, work.new, lab)
     owed = work.record.closing.period - (newest + 1)
     return max(min(owed, work.old.conduct[lab].silent + 1), 0)

@@ -21,6 +21,7 @@ from protocol.commitment import ENTRY_TAG, commit
 from protocol.cosignature import cosignature_verifier, cosignatures, witness_key
 from protocol.duty import duty
 from protocol.errors import Reason, Refused, require
+from protocol.judgement import judged
 from protocol.leaf import Cursor, KeyRing, ReadLeaf, read_leaves
 from protocol.merkle import leaf_hash, verify_inclusion
 from protocol.note import ed25519_verifier, open_note, verifier_key
@@ -234,7 +235,7 @@ def _read(view: _View, log: bundle_pb2.BundledLog, cursor: Cursor) -> Iterator[R
         previous = cursor.previous if proven.index == cursor.index else None
         here = replace(cursor, index=proven.index, previous=previous)
         (leaf,), cursor = read_leaves(view.agreement, here, [proven.leaf])
-        yield leaf
+        yield judged(leaf, view.agreement)
 
 
 def _record(view: _View) -> tuple[Result, str]:

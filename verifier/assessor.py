@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from verifier.store import VerifierStore
 
 _SOURCES: Final = frozenset({agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_METER, agreement_pb2.ROLE_SUPPLIER})
+_NOBODY: Final = ""
+"""In place of a lab, for what is said of a site that no lab has."""
 _OF_DELIVERIES: Final = (header_pb2.KIND_TRANSFER, header_pb2.KIND_SHIPMENT_REPORT)
 
 
@@ -115,8 +117,9 @@ class Assessor:
 
     def _touched(self, record_period: int) -> dict[str, set[int]]:
         """By lab, the periods whose verdict may change by the evidence that this closing recorded."""
-        found: dict[str, set[int]] = {lab: set() for lab in self._agreement.labs}
-        newest = {lab: verdict.period for lab in found if (verdict := self._store.verdict(lab)) is not None}
+        labs = self._agreement.labs
+        found: dict[str, set[int]] = {lab: set() for lab in (*labs, _NOBODY)}
+        newest = {lab: verdict.period for lab in labs if (verdict := self._store.verdict(lab)) is not None}
         attested: set[tuple[str, int]] = set()
         for party in self._agreement.terms.parties:
             if _SOURCES.isdisjoint(party.roles):
@@ -126,16 +129,20 @@ class Assessor:
             for row in self._store.logs.leaves(party.origin, start, end):
                 if row.period is None:
                     continue
-                if row.kind == header_pb2.KIND_COMPUTE_ATTESTATION:
+                if row.kind == header_pb2.KIND_COMPUTE_ATTESTATION and party.name in labs:
                     attested.add((party.name, row.period))
                 elif row.kind == header_pb2.KIND_METER_READING:
-                    found[self._agreement.sites[row.site][0]].add(row.period)
+                    found[self._lab_at(row.site)].add(row.period)
                 elif row.kind in _OF_DELIVERIES:
                     for lab in self._moved(party.origin, row, newest):
                         found[lab].add(newest[lab])
         for lab, period in attested:
             found[lab] |= {period, *self._windows(lab, period, newest.get(lab, period))}
-        return found
+        return {lab: found[lab] for lab in labs}
+
+    def _lab_at(self, site: bytes) -> str:
+        """Lab whose site this is; nobody for a site that no terms list, of which anybody may have spoken."""
+        return self._agreement.sites[site][0] if site in self._agreement.sites else _NOBODY
 
     def _windows(self, lab: str, period: int, newest: int) -> Iterator[int]:
         """Later periods up to the newest assessed in which a cap of the lab's level counts what it did in this one."""

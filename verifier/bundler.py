@@ -9,6 +9,7 @@ from protocol.case import concerns, needs
 from protocol.duty import GOVERNS_AFTER, duty
 from protocol.errors import Reason, Refused
 from protocol.fold import initial
+from protocol.judgement import judged
 from protocol.revocation import revoked
 from standstill.v1 import assessment_pb2, bundle_pb2, envelope_pb2, header_pb2
 from verifier.held import Held
@@ -68,7 +69,7 @@ class Bundler:
         for need in needs(self._agreement, duty(self._agreement, state, lab, period), lab, period):
             size = self._store.recorded_size(need.origin, record_period)
             for row in self._store.logs.by_kind(need.origin, need.kind, need.first, need.last):
-                read = self._held.read(need.origin, row)
+                read = judged(self._held.read(need.origin, row), self._agreement)
                 # What was refused and speaks of another period is nothing that the case looks at.
                 moot = read.refusal is not None and row.period != period
                 if row.sequence < size and not moot and concerns(self._agreement, lab, read):

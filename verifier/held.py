@@ -44,7 +44,7 @@ class Held:
             yield self.read(origin, row, open_body=row.audience <= header_pb2.AUDIENCE_PARTIES)
 
     def read(self, origin: str, row: StoredLeaf, *, open_body: bool = True) -> ReadLeaf:
-        """A leaf whose header was checked when it came in; its body is checked here, where it is first used."""
+        """A leaf whose header was checked when it came in; its body is read here, and judged where it is counted."""
         header = None
         # kind 0 marks a leaf whose header could not be read.
         if row.kind:

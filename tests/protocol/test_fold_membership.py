@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from protocol import wire
 from protocol.errors import Reason
 from protocol.fold.work import Outcome
@@ -125,6 +129,36 @@ def test_ends_a_replaced_pledge_that_does_not_bind_with_its_notice() -> None:
         world.close()
         running.append(bool(world.state.pledges["alpha"].older))
     assert running == [True, True, False, False]
+
+
+def test_a_pledge_made_in_the_notice_replaces_none() -> None:
+    world = World(agreement(levels=[level("slowdown", 1), level("pause", PAUSE)], withdrawal_notice_periods=6)).found()
+    for lab in LABS:
+        world[lab].say(indicator_report(lab, 5_000))
+        world[lab].say(pledge(clause(PAUSE, restrictive(PAUSE))))
+    world.close()
+    world["gamma"].say(withdrawal())
+    world.close()
+    world["gamma"].say(pledge())
+    world.close_until(6)
+    # Long after the notice of pledges, a call binds it by what it had pledged.
+    world.vote(CALL, ("alpha", "beta"))
+    for lab in LABS:
+        world[lab].say(indicator_report(lab, 5_000))
+    world.close_until(8)
+    assert _membership(world, "gamma") is Membership.NOTICE
+    assert world.state.pledges["gamma"].kept == PAUSE
+
+
+@pytest.mark.parametrize("left", [0, 1], ids=["no brake", "a brake"])
+def test_nobody_leaves_while_a_brake_runs(left: int) -> None:
+    world = World(TERMS).found()
+    world["alpha"].say(withdrawal())
+    world.close_until(3)
+    levels = {**world.state.levels, PAUSE: replace(world.state.levels[PAUSE], brake_left=left)}
+    world.state = replace(world.state, levels=levels)
+    world.close()
+    assert _membership(world, "alpha") is (Membership.NOTICE if left else Membership.OUT)
 
 
 def test_refuses_to_replace_a_pledge_twice_within_its_notice() -> None:

@@ -12,6 +12,7 @@ from protocol.duty import duty
 from protocol.state import Binding, Stage, Standing
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import decision_pb2, header_pb2
+from tests.bodies import brake
 from tests.builders import (
     ALWAYS,
     LABS,
@@ -26,6 +27,7 @@ from tests.builders import (
     pledge,
     terms,
 )
+from tests.terms import brake_terms
 
 CALL, LIFT, RENEW = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT, decision_pb2.MOTION_RENEW
 HOLD = decision_pb2.MOTION_HOLD
@@ -106,6 +108,23 @@ def test_by_pledge_the_floor_binds_who_caused_it() -> None:
         "beta": True,
         "gamma": False,
     }
+
+
+@pytest.mark.parametrize(("lab", "stage"), [("gamma", Stage.IN_FORCE), ("beta", Stage.SUSPENDED)])
+def test_whom_only_a_brake_binds_suspends_nothing(lab: str, stage: Stage) -> None:
+    pause = level("pause", PAUSE, trigger=ALWAYS, snap_back=True, brake=brake_terms())
+    world = World(agreement(levels=[level("slowdown", 1), pause])).found()
+    for one in LABS[:2]:
+        world[one].say(pledge())
+    world.close()
+    world.vote(CALL)
+    world.close()
+    world["gamma"].say(brake())
+    world.close()
+    assert sorted(world.state.levels[PAUSE].binds) == list(LABS)
+    _stands(world, lab, Standing.OUT)
+    world.close()
+    assert _stage(world) is stage
 
 
 @pytest.mark.parametrize("standing", [Standing.RELIED, Standing.ACCUSED])

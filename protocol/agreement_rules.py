@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocol import agreement_meaning as meaning
 from protocol import agreement_standing as standing
-from protocol import decision_rules, not_evaluated
+from protocol import decision_rules, not_evaluated, source_rules
 from protocol.agreement_limits import CLASS_NAME, LABELS, MAX_PERIODS, NAME, ORIGIN, names, within
 from protocol.errors import Reason, Refused
 from protocol.keys import admit_public_key
@@ -181,6 +181,7 @@ _FORM: _Rules = (
 )
 _NAMES: _Rules = (
     meaning.references_resolve,
+    source_rules.reporters_are_known,
     decision_rules.seats_are_held_by_parties,
     decision_rules.rules_are_named,
     decision_rules.needs_are_well_formed,
@@ -188,6 +189,7 @@ _NAMES: _Rules = (
 _OF_DRAFTS: _Rules = (meaning.clocks_agree, decision_rules.brakes_are_timed, meaning.levels_rise)
 _MEANING: _Rules = (
     meaning.quorums_can_be_met,
+    source_rules.enough_may_report,
     decision_rules.rules_can_be_met,
     decision_rules.callers_and_lifters_overlap,
     decision_rules.brakes_cannot_be_chained,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocol.decisions import out_of_turn
 from protocol.errors import Reason, Refused
+from protocol.fold import evidence
 from protocol.fold.allowed import not_allowed
 from protocol.fold.newcomers import cannot_join
 from protocol.in_force import first_terms
@@ -86,7 +87,7 @@ def _out_of_turn(work: Work, leaf: ReadLeaf, header: pb.Header, membership: Memb
     # An attestation or reading recorded by D(p) speaks of a period that had ended.
     if header.kind in _OF_ENDED_PERIODS and header.period >= work.record.closing.period:
         return Refused(Reason.PERIOD_MISMATCH, "header.period", f"{header.period} had not ended")
-    return None
+    return evidence.out_of_turn(work, leaf)
 
 
 _JOINING: Final = frozenset({pb.KIND_FOUNDING, pb.KIND_ACCESSION})

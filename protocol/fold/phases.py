@@ -45,7 +45,12 @@ def _moved(work: Work, rank: int, terms: agreement_pb2.Level) -> LevelState:
     moved = levels.enter(level, row, terms, work.governed)
     if row is not None and Event.SNAP in row.needed:
         moved = replace(moved, suspended_by=_lost(work, level))
-    return levels.braked(moved, terms, work.governed, rank in work.braked)
+    after = levels.braked(moved, terms, work.governed, rank in work.braked)
+    if after.brake_left:
+        text = f"a brake for {counted(after.brake_left, 'more period')}, until period {after.brake_cap} at the latest"
+        found = work.reasons[rank]
+        work.reasons[rank] = replace(found, because=(*found.because, Explained(Truth.TRUE, text)))
+    return after
 
 
 def _events(work: Work, rank: int, terms: agreement_pb2.Level) -> tuple[LevelState, Reasons]:

@@ -21,7 +21,6 @@ from standstill.v1 import (
 from standstill.v1 import quantity_pb2 as q
 from tests.bodies import admission, amendment, brake, clarification, evaluation_plan, inquiry, reply
 from tests.builders import (
-    ALWAYS,
     PAUSE,
     START,
     World,
@@ -128,6 +127,11 @@ def _refer(refs: Any, count: int) -> None:
         refs.add(origin="x", identity=bytes(32))
 
 
+def _no_episode(body: compute_pb2.HaltReport) -> None:
+    # The pause has a brake, which stops work before there is an episode.
+    body.level, body.episode = 1, 0
+
+
 def _one_head_twice(body: record_pb2.Misbehavior) -> None:
     body.split_view.second = body.split_view.first
 
@@ -145,6 +149,7 @@ CLOSING = next_closing(WORLD.state, 1, [WORLD["alpha"].checkpoint(), WORLD["beta
 GOOD: dict[str, tuple[str, Message, dict[str, Any]]] = {
     "attestation": ("alpha", ATTESTATION, {"period": 3}),
     "halt report": ("alpha", halt_report(), {"period": 4}),
+    "halt report under a brake": ("alpha", halt_report(PAUSE, 0), {"period": 4}),
     "transfer": ("alpha", transfer(), {"period": 4}),
     "shipment": ("chipco", shipment_report(), {"period": 4}),
     "meter reading": ("gridco", meter_reading(TERMS, 3), {"period": 3, "site": handle("alpha")}),
@@ -202,7 +207,7 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
     "halt report": [
         ("unknown level", set_("level", 3), Reason.NAME_UNKNOWN),
         ("level 0", set_("level", 0), Reason.NAME_UNKNOWN),
-        ("no episode", set_("episode", 0), Reason.EPISODE_MISMATCH),
+        ("no episode", _no_episode, Reason.EPISODE_MISMATCH),
         ("run twice", lambda body: body.runs.append(body.runs[0]), Reason.ROW_TWICE),
         ("nameless run", lambda body: set_("run", "")(body.runs[0]), Reason.NAME_MALFORMED),
         ("run with a long name", lambda body: set_("run", "x" * 129)(body.runs[0]), Reason.NAME_MALFORMED),
@@ -266,13 +271,17 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
     ],
     "pledge": [
         ("that ends", lambda body: set_("until_period", 9)(body.clauses[0]), Reason.VERSION_UNKNOWN),
-        ("when all labs read", lambda body: set_("all", True)(body.clauses[0].when.reading), Reason.VERSION_UNKNOWN),
+        (
+            "when one and all read",
+            lambda body: set_("all", True)(body.clauses[0].when.reading),
+            Reason.CONDITION_MALFORMED,
+        ),
         ("two clauses for a level", lambda body: body.clauses.append(body.clauses[0]), Reason.ROW_TWICE),
         ("unknown level", lambda body: set_("level", 3)(body.clauses[0]), Reason.NAME_UNKNOWN),
         ("when of no test", lambda body: body.clauses[1].when.SetInParent(), Reason.CONDITION_MALFORMED),
         ("when others keep", lambda body: body.clauses[0].when.CopyFrom(keeps(1, "beta")), Reason.CONDITION_MALFORMED),
         ("when time has passed", lambda body: body.clauses[0].when.CopyFrom(elapsed(1, 1)), Reason.CONDITION_MALFORMED),
-        ("provided a reading", lambda body: body.clauses[0].provided.CopyFrom(ALWAYS), Reason.PLEDGE_NOT_MONOTONE),
+        ("provided a reading", lambda body: body.clauses[0].provided.CopyFrom(reading(1)), Reason.PLEDGE_NOT_MONOTONE),
         (
             "provided by nobody",
             lambda body: body.clauses[0].provided.CopyFrom(keeps(1, "chipco")),

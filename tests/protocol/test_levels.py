@@ -406,4 +406,6 @@ def test_takes_the_first_row_that_fits() -> None:
     assert levels.next_stage(Stage.IN_FORCE, {Event.RATIFIED, Event.SNAP}) is Stage.SUSPENDED
     assert levels.next_stage(Stage.RAMPING, {Event.CALL, Event.ENTRY, Event.RAMPED}) is Stage.WINDING
     assert levels.next_stage(Stage.CALLED, {Event.ENTRY, Event.DORMANT}) is Stage.WINDING
+    # A call on the ramp waits for its coalition there: a dormant call would skip the rest of the ramp.
+    assert levels.next_stage(Stage.RAMPING, {Event.CALL}) is Stage.RAMPING
     assert set(TRANSITIONS) == set(Stage)

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from protocol.agreement import Agreement
+from protocol.errors import Reason, require
 from protocol.overlap import overlapped
 from standstill.v1 import agreement_pb2 as pb
 
@@ -30,6 +31,9 @@ def in_force(agreement: Agreement, state: State) -> Agreement:
 
     Returns:
         The same agreement under the terms of this state.
+
+    Raises:
+        Refused: STATE_MALFORMED if the state lacks terms that it names; never for a state that the fold has made.
     """
     older = tuple((rank, level.terms) for rank, level in sorted(state.levels.items()) if level.terms)
     admitted = tuple(data for _, data in sorted(state.admitted.items()))
@@ -38,6 +42,8 @@ def in_force(agreement: Agreement, state: State) -> Agreement:
     if not admitted and not older and current == first:
         return _first(agreement.data)
     digests = {current, *(digest for _, terms in older for digest in terms)} - {first}
+    missing = digests - state.texts.keys()
+    require(not missing, Reason.STATE_MALFORMED, "state.texts", f"lacks {', '.join(sorted(missing))}")
     texts = tuple((digest, state.texts[digest]) for digest in sorted(digests))
     return _composed(agreement.data, current, texts, admitted, older)
 

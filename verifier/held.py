@@ -33,7 +33,9 @@ class Held:
         return Leaves(self, origin, start, end)
 
     def needed(self, need: Need, size: int) -> Iterator[ReadLeaf]:
-        """Leaves that a case needs, as far as they are recorded."""
+        """Leaves that a case needs, as far as they are recorded; a log of which nothing is may not be known here."""
+        if not size:
+            return
         for row in self._logs.by_kind(need.origin, need.kind, need.first, need.last):
             if row.sequence < size:
                 yield self.read(need.origin, row)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protocol import wire
 from protocol.errors import Reason
@@ -185,3 +187,38 @@ def test_keeps_the_pledge_in_force_when_two_new_ones_stand_in_one_record() -> No
     world.close()
     held = world.state.pledges["alpha"]
     assert (held.current, held.older) == (wire.encode(pledge(clause(2))), wire.encode(pledge()))
+
+
+@given(st.lists(st.sets(st.sampled_from(["call", "lift", "report", "pledge"])), min_size=6, max_size=12))
+@settings(max_examples=30)
+def test_withdrawal_shortens_nothing(history: list[set[str]]) -> None:
+    leaving, staying = (World(TERMS).found() for _ in range(2))
+    leaving["gamma"].say(withdrawal())
+    for world in (leaving, staying):
+        for lab in LABS:
+            world[lab].say(pledge(clause(PAUSE, restrictive(PAUSE))))
+        world.close()
+    for actions in history:
+        for world in (leaving, staying):
+            _act(world, actions)
+            world.close()
+        if _membership(leaving, "gamma") is Membership.OUT:
+            return
+        assert leaving.state.levels == staying.state.levels
+        kept = [[world.state.pledges[lab].kept for lab in LABS] for world in (leaving, staying)]
+        # A pledge that gamma makes while it leaves may add to its duty, never take from it.
+        assert kept[0][:2] == kept[1][:2]
+        assert kept[0][2] >= kept[1][2]
+
+
+def _act(world: World, actions: set[str]) -> None:
+    """What the others do, and gamma by its pledge."""
+    if "report" in actions:
+        for lab in LABS:
+            world[lab].say(indicator_report(lab, 5_000))
+    if "call" in actions:
+        world.vote(CALL, ("alpha", "beta"))
+    if "lift" in actions:
+        world.vote(LIFT, ("alpha", "beta"))
+    if "pledge" in actions:
+        world["gamma"].say(pledge(clause(PAUSE, restrictive(PAUSE))))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from protocol import pledges
 from protocol.state import Membership, Stage, Standing, key
 from protocol.truth import counted
 from standstill.v1 import condition_pb2 as pb
@@ -91,14 +90,3 @@ class StateFacts:
     def held(self, level: int) -> int:
         """Closed periods of restriction in the episode."""
         return self.state.levels[level].held
-
-
-def solve(agreement: Agreement, state: State, assumed: Mapping[int, Stage]) -> pledges.Solution:
-    """Which level each lab keeps by its pledge (annex 4.1), with stages to assume instead of those of the state."""
-    members = {Membership.IN, Membership.NOTICE}
-    return pledges.solve(
-        state.pledges,
-        max(agreement.levels, default=0),
-        lambda profile: StateFacts(agreement, state, profile, assumed),
-        frozenset(lab for lab in agreement.labs if state.parties[lab].membership in members),
-    )

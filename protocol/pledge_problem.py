@@ -12,149 +12,21 @@ is counted on masks of labs. Nothing here knows how the fixed points are found.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from protocol import conditions
 from protocol.facts import StateFacts
-from protocol.state import Membership, Stage, Standing
-from protocol.truth import Truth, at_least, of
-from standstill.v1 import pledge_pb2
+from protocol.pledge_compiler import Compiler, Source, names_in, own_group, parsed
+from protocol.pledge_formula import Clause, Keeps, Seen, Weighs, bits, leaves
+from protocol.state import GOVERNS_AFTER, Membership, Stage, Standing
+from protocol.truth import Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from protocol.agreement import Agreement
-    from protocol.state import PledgeState, State
-    from standstill.v1 import condition_pb2
-
-Seen = list[int]
-"""By level, from 0: mask of the labs that others see keep at least that level (y of annex 4.1, 3)."""
-
-GOVERNS_AFTER = 2
-"""A closing of period p governs from period p + 2 on (annex 1.2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """A test whose value no profile changes.
-
-    Attributes:
-        value: its value.
-        stated: the condition; None where nothing was written, which is `always`.
-    """
-
-    value: Truth
-    stated: condition_pb2.Condition | None = field(default=None, hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Keeps:
-    """At least k control groups keep a level.
-
-    Attributes:
-        level: rank.
-        groups: for each group counted, the mask of its labs that are named; 0 for one that can never keep it.
-        k: how many must.
-    """
-
-    level: int
-    groups: tuple[int, ...]
-    k: int
-
-
-@dataclass(frozen=True, slots=True)
-class Weighs:
-    """Labs that keep a level weigh enough.
-
-    Attributes:
-        level: rank.
-        of: mask of one lab each, and its weight.
-        at_least: least sum.
-    """
-
-    level: int
-    of: tuple[tuple[int, int], ...]
-    at_least: int
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """At least k parts hold: 1 is any, their number is all."""
-
-    k: int
-    parts: tuple[Formula, ...]
-
-
-Formula = Fixed | Keeps | Weighs | Join
-
-ALWAYS = Fixed(Truth.TRUE)
-
-
-def value(formula: Formula, seen: Seen) -> Truth:
-    """Strong Kleene value of a formula under what others see."""
-    match formula:
-        case Fixed():
-            return formula.value
-        case Keeps():
-            mask = seen[formula.level]
-            kept = sum(group & mask == group != 0 for group in formula.groups)
-            return of(kept >= formula.k) if formula.groups else Truth.UNKNOWN
-        case Weighs():
-            mask = seen[formula.level]
-            return of(sum(weight for lab, weight in formula.of if lab & mask) >= formula.at_least)
-        case Join():
-            values = [value(part, seen) for part in formula.parts]
-            return at_least(formula.k, values)
-
-
-def leaves(formula: Formula) -> Iterator[Fixed | Keeps | Weighs]:
-    """The tests of a formula."""
-    if isinstance(formula, Join):
-        for part in formula.parts:
-            yield from leaves(part)
-    else:
-        yield formula
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """One clause of a pledge.
-
-    Attributes:
-        level: rank.
-        when: outside facts.
-        provided: what others keep.
-        older: whether it stands in the pledge that was replaced and still runs.
-        told: value of `when`; FALSE once the clause's time is over.
-    """
-
-    level: int
-    when: Formula
-    provided: Formula
-    older: bool = False
-    told: Truth = Truth.TRUE
-
-    def value(self, seen: Seen) -> Truth:
-        """c(i, L, x) of annex 4.1, 4."""
-        return min(self.told, value(self.provided, seen)) if self.told else Truth.FALSE
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What a problem was compiled from.
-
-    Attributes:
-        agreement: the terms.
-        state: what is known.
-        facts: what `when` reads.
-        governed: first period that the state governs; clauses whose time is over by then are false.
-    """
-
-    agreement: Agreement
-    state: State
-    facts: StateFacts
-    governed: int
+    from protocol.state import State
+    from standstill.v1 import pledge_pb2
 
 
 @dataclass(frozen=True)
@@ -257,7 +129,7 @@ class Problem:
         changed = self
         for number in sorted(self.index[lab] for lab in labs):
             relied = changed.relied & ~(1 << number)
-            changed = changed._with(number, relied=relied, clauses=(), floor=0)  # noqa: SLF001 - its own class
+            changed = changed._with(number, relied=relied, clauses=(), floor=0)
         return changed
 
     def keeping(self, labs: int, level: int) -> Problem:
@@ -280,7 +152,7 @@ class Problem:
             grown = replace(
                 self,
                 labs=(*self.labs, name),
-                owners=(*self.owners, owner or _own(name)),
+                owners=(*self.owners, owner or own_group(name)),
                 clauses=(*self.clauses, ()),
                 prev=(*self.prev, 0),
                 floor=(*self.floor, 0),
@@ -297,7 +169,7 @@ class Problem:
         """The clauses of a pledge among these labs; names that are not among them keep nothing."""
         if self.source is None:
             raise ValueError("stated on masks: no facts to compile a pledge with")
-        return _Compiler(self.index, self.owners, self.source).clauses(pledge, older=False)
+        return Compiler(self.index, self.owners, self.source).clauses(pledge, older=False)
 
     def _with(
         self,
@@ -322,20 +194,6 @@ class Problem:
         )
 
 
-def bits(mask: int) -> Iterator[int]:
-    """Numbers of the bits that are set, rising."""
-    while mask:
-        lowest = mask & -mask
-        yield lowest.bit_length() - 1
-        mask ^= lowest
-
-
-@lru_cache(maxsize=1_024)
-def parsed(data: bytes) -> pledge_pb2.Pledge:
-    """A serialized pledge, which nobody may change."""
-    return pledge_pb2.Pledge.FromString(data)
-
-
 def compile_problem(agreement: Agreement, state: State, assumed: Mapping[int, Stage] | None = None) -> Problem:
     """The pledges of a state as a problem.
 
@@ -348,8 +206,8 @@ def compile_problem(agreement: Agreement, state: State, assumed: Mapping[int, St
     governed = GOVERNS_AFTER - 1 if state.period is None else state.period + GOVERNS_AFTER
     source = Source(agreement, state, facts, governed)
     labs = (*agreement.labs, *sorted(_dormant(agreement, state)))
-    owners = tuple(agreement.owner(lab) if lab in agreement.parties else _own(lab) for lab in labs)
-    compiler = _Compiler({lab: number for number, lab in enumerate(labs)}, owners, source)
+    owners = tuple(agreement.owner(lab) if lab in agreement.parties else own_group(lab) for lab in labs)
+    compiler = Compiler({lab: number for number, lab in enumerate(labs)}, owners, source)
     pledges = [state.pledges.get(lab) for lab in labs]
     return Problem(
         labs=labs,
@@ -372,11 +230,6 @@ def _mask(flags: Iterable[bool]) -> int:
     return sum(1 << number for number, flag in enumerate(flags) if flag)
 
 
-def _own(lab: str) -> str:
-    """Control group of a lab that is no party: no name contains a bar, so it is nobody else's."""
-    return f"|{lab}"
-
-
 def _dormant(agreement: Agreement, state: State) -> set[str]:
     """Names in pledges that are no lab of the agreement."""
     named: set[str] = set()
@@ -385,77 +238,3 @@ def _dormant(agreement: Agreement, state: State) -> set[str]:
             for clause in parsed(data).clauses:
                 named |= names_in(clause.provided)
     return named - set(agreement.labs)
-
-
-def names_in(condition: condition_pb2.Condition) -> set[str]:
-    """Labs that a clause on what others keep names."""
-    test = condition.WhichOneof("test")
-    if test in _GROUPS:
-        return {name for part in getattr(condition, test).of for name in names_in(part)}
-    if test == "keeps":
-        return set(condition.keeps.of)
-    return {one.lab for one in condition.weighs.of} if test == "weighs" else set()
-
-
-_GROUPS = frozenset({"all", "any", "at_least"})
-
-
-class _Compiler:
-    """Turns conditions into formulas; a `when` that several clauses share is evaluated once."""
-
-    def __init__(self, index: Mapping[str, int], owners: Sequence[str], source: Source) -> None:
-        self._index, self._owners, self._source = index, owners, source
-        self._whens: dict[bytes, Formula] = {}
-
-    def both(self, pledge: PledgeState) -> tuple[Clause, ...]:
-        """Clauses of the pledge in force and of the one that still runs, levels falling."""
-        found = [clause for data, older in ((pledge.current, False), (pledge.older, True)) if data
-                 for clause in self.clauses(parsed(data), older=older)]  # fmt: skip
-        return tuple(sorted(found, key=lambda clause: -clause.level))
-
-    def clauses(self, pledge: pledge_pb2.Pledge, *, older: bool) -> tuple[Clause, ...]:
-        levels = self._source.agreement.levels
-        found = [self._clause(stated, older) for stated in pledge.clauses if stated.level in levels]
-        return tuple(sorted(found, key=lambda clause: -clause.level))
-
-    def _clause(self, stated: pledge_pb2.PledgeClause, older: bool) -> Clause:
-        when = self._when(stated.when) if stated.HasField("when") else ALWAYS
-        told = value(when, [])
-        if stated.HasField("until_period") and self._source.governed >= stated.until_period:
-            told = Truth.FALSE
-        provided = self._provided(stated.provided) if stated.HasField("provided") else ALWAYS
-        return Clause(stated.level, when, provided, older, told)
-
-    def _when(self, condition: condition_pb2.Condition) -> Formula:
-        key = condition.SerializeToString(deterministic=True)
-        if key not in self._whens:
-            self._whens[key] = self._join(condition, outside=True)
-        return self._whens[key]
-
-    def _provided(self, condition: condition_pb2.Condition) -> Formula:
-        return self._join(condition, outside=False)
-
-    def _join(self, condition: condition_pb2.Condition, *, outside: bool) -> Formula:
-        test = condition.WhichOneof("test")
-        if test in _GROUPS:
-            of = getattr(condition, test).of
-            parts = tuple(self._join(part, outside=outside) for part in of)
-            return Join({"all": len(parts), "any": 1}.get(test) or condition.at_least.k, parts)
-        if test == "keeps" and not outside:
-            return self._keeps(condition.keeps)
-        if test == "weighs" and not outside:
-            of = tuple((self._bit(one.lab), one.weight) for one in condition.weighs.of)
-            return Weighs(condition.weighs.level, of, condition.weighs.at_least)
-        return Fixed(conditions.evaluate(condition, self._source.facts).value, condition)
-
-    def _keeps(self, test: condition_pb2.Condition.Keeps) -> Keeps:
-        groups: dict[str, int] = {}
-        for lab in test.of:
-            number = self._index.get(lab)
-            owner = _own(lab) if number is None else self._owners[number]
-            groups[owner] = groups.get(owner, 0) | self._bit(lab)
-        return Keeps(test.level, tuple(groups.values()), test.k)
-
-    def _bit(self, lab: str) -> int:
-        """Mask of a lab; none for a name that is not among them, which keeps nothing."""
-        return 1 << self._index[lab] if lab in self._index else 0

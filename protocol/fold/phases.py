@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from protocol import conditions, decisions, levels
-from protocol.facts import StateFacts, solve
+from protocol.facts import StateFacts
 from protocol.fold.work import Transition
 from protocol.levels import Event
+from protocol.pledges import solve
 from protocol.state import RESTRICTIVE, LevelState, Stage, Status
 from protocol.truth import Explained, Truth, all_of, counted
 from protocol.truth import of as truth_of

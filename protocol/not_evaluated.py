@@ -36,8 +36,6 @@ NOT_EVALUATED: Final = frozenset(
         "Condition.Honored.of",
         "Condition.Elapsed.since",
         "Agreement.events",
-        # pledges
-        "PledgeClause.until_period",
         # decisions
         "Party.seats",
         "Rule.need",

@@ -175,12 +175,6 @@ def unmet_of_all(problem: Problem) -> dict[str, Unmet]:
     }
 
 
-def certificate(problem: Problem, kept: Sequence[int]) -> bool:
-    """Whether a profile supports itself, x <= G(x): then everybody in it is bound at least to it (annex 4.5)."""
-    seen = problem.seen(kept)
-    return all(level <= problem.image(lab, seen) for lab, level in enumerate(kept))
-
-
 def hollow(problem: Problem) -> tuple[tuple[str, int, str], ...]:
     """Clauses that promise nothing: lab, level, and why."""
     return tuple(

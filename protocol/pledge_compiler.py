@@ -14,7 +14,7 @@ from protocol.pledge_formula import ALWAYS, Clause, Fixed, Formula, Join, Keeps,
 from standstill.v1 import pledge_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from protocol.agreement import Agreement
     from protocol.facts import StateFacts
@@ -105,20 +105,20 @@ class Compiler:
             parts = tuple(self._join(part, outside=outside) for part in of)
             return Join({"all": len(parts), "any": 1}.get(test) or condition.at_least.k, parts)
         if test == "keeps" and not outside:
-            return self._keeps(condition.keeps)
+            keeps = condition.keeps
+            return Keeps(keeps.level, tuple(mask for mask, _ in self._groups((lab, 0) for lab in keeps.of)), keeps.k)
         if test == "weighs" and not outside:
-            of = tuple((self._bit(one.lab), one.weight) for one in condition.weighs.of)
-            return Weighs(condition.weighs.level, of, condition.weighs.at_least)
+            weighs = condition.weighs
+            return Weighs(weighs.level, self._groups((one.lab, one.weight) for one in weighs.of), weighs.at_least)
         return Fixed(conditions.evaluate(condition, self._source.facts).value, condition)
 
-    def _keeps(self, test: condition_pb2.Condition.Keeps) -> Keeps:
-        groups: dict[str, int] = {}
-        for lab in test.of:
+    def _groups(self, weights: Iterable[tuple[str, int]]) -> tuple[tuple[int, int], ...]:
+        """Labs and their weights by control group, which counts once: mask and weight of each (annex 4.1, 3)."""
+        masks: dict[str, int] = {}
+        sums: dict[str, int] = {}
+        for lab, weight in weights:
             number = self._index.get(lab)
             owner = own_group(lab) if number is None else self._owners[number]
-            groups[owner] = groups.get(owner, 0) | self._bit(lab)
-        return Keeps(test.level, tuple(groups.values()), test.k)
-
-    def _bit(self, lab: str) -> int:
-        """Mask of a lab; none for a name that is not among them, which keeps nothing."""
-        return 1 << self._index[lab] if lab in self._index else 0
+            masks[owner] = masks.get(owner, 0) | (0 if number is None else 1 << number)
+            sums[owner] = sums.get(owner, 0) + weight
+        return tuple((masks[owner], sums[owner]) for owner in masks)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from protocol.truth import Truth, at_least, of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from standstill.v1 import condition_pb2
 
@@ -30,7 +31,7 @@ class Fixed:
     stated: condition_pb2.Condition | None = field(default=None, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Keeps:
     """At least k control groups keep a level.
 
@@ -44,14 +45,29 @@ class Keeps:
     groups: tuple[int, ...]
     k: int
 
+    @cached_property
+    def alone(self) -> int:
+        """Mask of the labs that are counted by themselves."""
+        return sum(group for group in self.groups if group.bit_count() == 1)
+
+    @cached_property
+    def joint(self) -> tuple[int, ...]:
+        """Masks of the groups of which several labs are named."""
+        return tuple(group for group in self.groups if group.bit_count() > 1)
+
+    def count(self, mask: int) -> int:
+        """Groups all of whose labs are in a mask."""
+        return (self.alone & mask).bit_count() + sum(group & mask == group for group in self.joint)
+
 
 @dataclass(frozen=True, slots=True)
 class Weighs:
-    """Labs that keep a level weigh enough.
+    """Control groups that keep a level weigh enough.
 
     Attributes:
         level: rank.
-        of: mask of one lab each, and its weight.
+        of: for each group weighed, the mask of its labs that are named, 0 for one that can never keep it; and what they
+            weigh together.
         at_least: least sum.
     """
 
@@ -79,12 +95,11 @@ def value(formula: Formula, seen: Seen) -> Truth:
         case Fixed():
             return formula.value
         case Keeps():
-            mask = seen[formula.level]
-            kept = sum(group & mask == group != 0 for group in formula.groups)
-            return of(kept >= formula.k) if formula.groups else Truth.UNKNOWN
+            return of(formula.count(seen[formula.level]) >= formula.k) if formula.groups else Truth.UNKNOWN
         case Weighs():
             mask = seen[formula.level]
-            return of(sum(weight for lab, weight in formula.of if lab & mask) >= formula.at_least)
+            kept = sum(weight for group, weight in formula.of if group & mask == group != 0)
+            return of(kept >= formula.at_least) if formula.of else Truth.UNKNOWN
         case Join():
             values = [value(part, seen) for part in formula.parts]
             return at_least(formula.k, values)
@@ -121,6 +136,17 @@ class Clause:
     def told(self) -> Truth:
         """What outside facts leave of it: FALSE, or the most that it can be."""
         return Truth.FALSE if self.over else value(self.when, [])
+
+    @cached_property
+    def reads(self) -> Mapping[int, int]:
+        """By level, mask of the labs whose keeping it is tested."""
+        read: dict[int, int] = {}
+        for leaf in leaves(self.provided):
+            if isinstance(leaf, Keeps):
+                read[leaf.level] = read.get(leaf.level, 0) | leaf.alone | sum(leaf.joint)
+            elif isinstance(leaf, Weighs):
+                read[leaf.level] = read.get(leaf.level, 0) | reduce(or_, (group for group, _ in leaf.of), 0)
+        return read
 
     def value(self, seen: Seen) -> Truth:
         """c(i, L, x) of annex 4.1, 4."""

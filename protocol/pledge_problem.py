@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from protocol.facts import StateFacts
 from protocol.pledge_compiler import Compiler, Source, names_in, own_group, parsed
-from protocol.pledge_formula import Clause, Keeps, Seen, Weighs, bits, leaves
+from protocol.pledge_formula import Clause, Seen, bits
 from protocol.state import GOVERNS_AFTER, Membership, Stage, Standing
 from protocol.truth import Truth
 
@@ -73,19 +73,14 @@ class Problem:
     @cached_property
     def reads(self) -> tuple[tuple[int, ...], ...]:
         """For each lab and level, the labs whose keeping that level its clauses read."""
-        return tuple(self._reads(clauses) for clauses in self.clauses)
-
-    def _reads(self, clauses: Iterable[Clause]) -> tuple[int, ...]:
-        read = [0] * (self.top + 1)
-        for clause in clauses:
-            for leaf in leaves(clause.provided):
-                if isinstance(leaf, Keeps):
-                    for group in leaf.groups:
-                        read[leaf.level] |= group
-                elif isinstance(leaf, Weighs):
-                    for lab, _ in leaf.of:
-                        read[leaf.level] |= lab
-        return tuple(read)
+        found = []
+        for clauses in self.clauses:
+            read = [0] * (self.top + 1)
+            for clause in clauses:
+                for level, mask in clause.reads.items():
+                    read[level] |= mask
+            found.append(tuple(read))
+        return tuple(found)
 
     def image(self, lab: int, seen: Seen, *, inert: bool = True) -> int:
         """G(x)(i) (annex 4.1, 6); without inertia an unknown counts as false."""

@@ -141,11 +141,12 @@ def _keeps(problem: Problem, test: Keeps, seen: Seen) -> tuple[Atom, ...] | None
 
 def _weighs(problem: Problem, test: Weighs, seen: Seen) -> tuple[Atom, ...] | None:
     mask = seen[test.level]
-    lacking = test.at_least - sum(weight for lab, weight in test.of if lab & mask)
+    absent = [(group, weight) for group, weight in test.of if group & mask != group or not group]
+    lacking = test.at_least - sum(weight for _, weight in test.of) + sum(weight for _, weight in absent)
     found = []
-    for lab, weight in sorted(test.of, key=lambda one: -one[1]):
-        if lacking > 0 and not lab & mask:
-            found.append(_kept(problem, lab, test.level))
+    for group, weight in sorted(absent, key=lambda one: -one[1]):
+        if lacking > 0:
+            found.append(_kept(problem, group, test.level))
             lacking -= weight
     return tuple(found) if lacking <= 0 else None
 
@@ -166,5 +167,5 @@ def _read_once(problem: Problem, clause: Clause) -> bool:
         elif isinstance(leaf, Keeps):
             owners += {problem.owners[lab] for group in leaf.groups for lab in bits(group)}
         else:
-            owners += [problem.owners[lab] for mask, _ in leaf.of for lab in bits(mask)]
+            owners += {problem.owners[lab] for group, _ in leaf.of for lab in bits(group)}
     return len(set(owners)) == len(owners) and len(set(facts)) == len(facts)

@@ -141,6 +141,12 @@ def _readers(problem: Problem, moved: list[int]) -> int:
     return found & problem.members
 
 
+def certificate(problem: Problem, kept: Sequence[int]) -> bool:
+    """Whether a profile supports itself, x <= G(x): then everybody in it is bound at least to it (annex 4.5)."""
+    seen = problem.seen(kept)
+    return all(level <= problem.image(lab, seen) for lab, level in enumerate(kept))
+
+
 def named(problem: Problem, kept: Sequence[int]) -> Profile:
     """A profile by names."""
     return dict(zip(problem.labs, kept, strict=True))

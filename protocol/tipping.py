@@ -1,15 +1,17 @@
 """Tipping sets: the fewest labs that would bring a level into force by keeping it unconditionally (annex 4.5).
 
-Finding them is as hard as set cover. Every set that fails, made as large as possible, leaves a *cut* outside: one of its
-labs must be in any set that works. A least set that hits all cuts and works is therefore a least set that works
-(implicit hitting sets). Up to `exact_to` candidates all sets that need each of their labs are listed; beyond, and where
-the budget ends, the least size is stated as a proven bracket: below by counting how far any `t` labs could ever reach,
+Finding them is as hard as set cover. Every set that fails, made as large as possible, leaves a *cut* outside: any set
+that works has one of its labs. A least set that hits all cuts and works is therefore a least set that works (implicit
+hitting sets). Up to `exact_to` candidates all sets that need each of their labs are listed; beyond, and where the
+budget ends, the least size is stated as a proven bracket: below by counting how far any `t` labs could ever reach,
 above by a set that works.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Final
 
 from protocol.pledge_compiler import Compiler
@@ -251,7 +253,9 @@ class _Granted:
     """Values of formulas with candidates granted."""
 
     def __init__(self, problem: Problem, level: int, candidates: int, free: int) -> None:
-        self._problem, self._level, self._candidates, self._free = problem, level, candidates, free
+        self._problem, self._level, self._free = problem, level, free
+        # A candidate can complete its whole control group.
+        self._groups = reduce(or_, (problem.together[lab] for lab in bits(candidates)), 0)
 
     def image(self, lab: int, seen: Seen) -> int:
         """G(x)(i) with candidates granted."""
@@ -270,30 +274,25 @@ class _Granted:
             case Keeps():
                 return self._keeps(formula, seen[formula.level])
             case Weighs():
-                return of(self._weighs(formula, seen[formula.level]) >= formula.at_least)
+                sure = of(self._weighs(formula, seen[formula.level]) >= formula.at_least)
+                return sure if formula.of else Truth.UNKNOWN
             case Join():
                 return at_least(formula.k, [self.value(part, seen) for part in formula.parts])
 
     def _keeps(self, test: Keeps, mask: int) -> Truth:
         if not test.groups:
             return Truth.UNKNOWN
-        missing = [group for group in test.groups if group & mask != group or not group]
-        helped = sum(bool(group & self._groups()) for group in missing) if test.level <= self._level else 0
-        return of(len(test.groups) - len(missing) + min(helped, self._free) >= test.k)
+        kept = test.count(mask)
+        if test.level > self._level or kept >= test.k:
+            return of(kept >= test.k)
+        helped = (test.alone & self._groups & ~mask).bit_count()
+        helped += sum(bool(group & self._groups) and group & mask != group for group in test.joint)
+        return of(kept + min(helped, self._free) >= test.k)
 
     def _weighs(self, test: Weighs, mask: int) -> int:
         """Sum of what is kept and of the heaviest control groups that could be."""
-        sums: dict[str, int] = {}
-        for lab, weight in test.of:
-            if not lab & mask and test.level <= self._level and lab & self._groups():
-                owner = self._problem.owners[lab.bit_length() - 1]
-                sums[owner] = sums.get(owner, 0) + weight
-        heaviest = sorted(sums.values(), reverse=True)[: self._free]
-        return sum(weight for lab, weight in test.of if lab & mask) + sum(heaviest)
-
-    def _groups(self) -> int:
-        """Labs of the control groups that candidates belong to: a candidate can complete its whole group."""
-        found = 0
-        for lab in bits(self._candidates):
-            found |= self._problem.together[lab]
-        return found
+        kept = sum(weight for group, weight in test.of if group & mask == group != 0)
+        if test.level > self._level:
+            return kept
+        could = (weight for group, weight in test.of if group & mask != group and group & self._groups)
+        return kept + sum(sorted(could, reverse=True)[: self._free])

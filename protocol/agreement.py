@@ -62,6 +62,11 @@ class Agreement:
         return {indicator.name: indicator for indicator in self.terms.indicators}
 
     @cached_property
+    def events(self) -> Mapping[str, pb.Event]:
+        """Events by name."""
+        return {event.name: event for event in self.terms.events}
+
+    @cached_property
     def levels(self) -> Mapping[int, pb.Level]:
         """Levels by rank, rising."""
         return {level.rank: level for level in self.terms.levels}

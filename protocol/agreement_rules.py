@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from protocol import agreement_meaning as meaning
-from protocol import not_evaluated
+from protocol import not_evaluated, source_rules
 from protocol.agreement_limits import CLASS_NAME, LABELS, MAX_PERIODS, NAME, ORIGIN, names, within
 from protocol.errors import Reason, Refused
 from protocol.keys import admit_public_key
@@ -175,10 +175,11 @@ _FORM: _Rules = (
     chip_classes_are_complete,
     not_evaluated.problems,
 )
-_NAMES: _Rules = (meaning.references_resolve,)
+_NAMES: _Rules = (meaning.references_resolve, source_rules.reporters_are_known)
 _OF_DRAFTS: _Rules = (meaning.clocks_agree, meaning.levels_rise)
 _MEANING: _Rules = (
     meaning.quorums_can_be_met,
+    source_rules.enough_may_report,
     meaning.callers_and_lifters_overlap,
     meaning.clocks_agree,
     meaning.levels_rise,

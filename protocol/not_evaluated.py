@@ -16,26 +16,8 @@ from protocol.errors import Reason, Refused
 
 NOT_EVALUATED: Final = frozenset(
     {
-        # indicators
-        "Indicator.confirmed_by",
-        "Indicator.confirmations",
-        "Indicator.by_subject",
-        "Indicator.compare",
-        "Indicator.plan_periods",
         # conditions
-        "Condition.negation",
-        "Condition.trend",
-        "Condition.overdue",
-        "Condition.event",
         "Condition.carried",
-        "Condition.status",
-        "Condition.weighs",
-        "Condition.Reading.all",
-        "Condition.Reading.ratchet",
-        "Condition.Honored.k",
-        "Condition.Honored.of",
-        "Condition.Elapsed.since",
-        "Agreement.events",
         # decisions
         "Party.seats",
         "Rule.need",

@@ -138,31 +138,34 @@ def cascade(problem: Problem, leavers: Iterable[str]) -> tuple[Round, ...]:
 
     All are released at once when it happens: the rounds say why, not when (annex 4.4).
     """
-    return _rounds(problem.absent(leavers), greatest(problem)[0])
+    asked = tuple(leavers)
+    return _rounds(problem.absent(asked), greatest(problem)[0], asked)
 
 
-def _rounds(changed: Problem, before: Sequence[int]) -> tuple[Round, ...]:
-    """The rounds from a profile down to one that supports itself in a problem that changed."""
+def _rounds(changed: Problem, before: Sequence[int], asked: Iterable[str]) -> tuple[Round, ...]:
+    """The rounds from a profile down to one that supports itself in a problem that changed for those asked."""
     rounds: list[Round] = []
-    kept = list(before)
-    kept += [0] * (len(changed.labs) - len(kept))
+    kept = [*before, *[0] * (len(changed.labs) - len(before))]
+    due = {changed.index[lab] for lab in asked}
     while True:
         seen = changed.seen(kept)
-        images = [changed.image(lab, seen) for lab in range(len(kept))]
-        falls = [lab for lab in range(len(kept)) if images[lab] < kept[lab]]
-        if not falls:
+        images = {lab: changed.image(lab, seen) for lab in due}
+        falls = sorted(lab for lab in due if images[lab] < kept[lab])
+        if falls:
+            released = [_released(changed, lab, kept, images[lab]) for lab in falls]
+            rounds.append(Round(len(rounds) + 1, tuple(sorted(released, key=lambda one: one.lab))))
+        elif len(due) == len(kept):
             return tuple(rounds)
-        released = [Released(changed.labs[lab], kept[lab], images[lab], _lacks(changed, lab, kept)) for lab in falls]
-        rounds.append(Round(len(rounds) + 1, tuple(sorted(released, key=lambda one: one.lab))))
         for lab in falls:
             kept[lab] = images[lab]
+        due = set(range(len(kept)))
 
 
-def _lacks(problem: Problem, lab: int, kept: Sequence[int]) -> Unmet | None:
-    """What a lab's clause lacks at a profile; None if it has none: it was the change itself that released it."""
-    if not problem.members >> lab & 1 or not problem.clauses[lab]:
-        return None
-    return unmet(problem, problem.labs[lab], kept[lab], kept)
+def _released(problem: Problem, lab: int, kept: Sequence[int], after: int) -> Released:
+    """A lab's release, with what its clause lacks; without clauses it was the change itself that released it."""
+    name = problem.labs[lab]
+    takes_part = problem.members >> lab & 1 and problem.clauses[lab]
+    return Released(name, kept[lab], after, unmet(problem, name, kept[lab], kept) if takes_part else None)
 
 
 def unmet_of_all(problem: Problem) -> dict[str, Unmet]:
@@ -228,7 +231,7 @@ def what_if(problem: Problem, change: Change) -> WhatIf:
         problem=changed,
         before=named(problem, before),
         after=named(changed, after),
-        rounds=_rounds(changed, before),
+        rounds=_rounds(changed, before, [change.lab]),
         pivotal=pivotal(changed),
         core=core(changed),
     )

@@ -110,7 +110,7 @@ class Compiler:
         if test == "weighs" and not outside:
             weighs = condition.weighs
             return Weighs(weighs.level, self._groups((one.lab, one.weight) for one in weighs.of), weighs.at_least)
-        return Fixed(conditions.evaluate(condition, self._source.facts).value, condition)
+        return Fixed(conditions.value(condition, self._source.facts), condition)
 
     def _groups(self, weights: Iterable[tuple[str, int]]) -> tuple[tuple[int, int], ...]:
         """Labs and their weights by control group, which counts once: mask and weight of each (annex 4.1, 3)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from protocol.truth import Truth, at_least, of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from standstill.v1 import condition_pb2
 
@@ -112,6 +112,29 @@ def leaves(formula: Formula) -> Iterator[Fixed | Keeps | Weighs]:
             yield from leaves(part)
     else:
         yield formula
+
+
+def regrouped(formula: Formula, owners: Sequence[str]) -> Formula:
+    """The same formula once labs have other control groups, by number of lab: each group still counts once."""
+    match formula:
+        case Fixed():
+            return formula
+        case Keeps():
+            groups = tuple(group for group, _ in _merged(((group, 0) for group in formula.groups), owners))
+            return Keeps(formula.level, groups, formula.k)
+        case Weighs():
+            return Weighs(formula.level, _merged(formula.of, owners), formula.at_least)
+        case Join():
+            return Join(formula.k, tuple(regrouped(part, owners) for part in formula.parts))
+
+
+def _merged(groups: Iterable[tuple[int, int]], owners: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    found: dict[str, tuple[int, int]] = {}
+    for number, (group, weight) in enumerate(groups):
+        owner = owners[group.bit_length() - 1] if group else f"|{number}"
+        mask, total = found.get(owner, (0, 0))
+        found[owner] = mask | group, total + weight
+    return tuple(found.values())
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from protocol.facts import StateFacts
 from protocol.pledge_compiler import Compiler, Source, names_in, own_group, parsed
-from protocol.pledge_formula import Clause, Seen, bits
+from protocol.pledge_formula import Clause, Seen, bits, regrouped
 from protocol.state import GOVERNS_AFTER, Membership, Stage, Standing
 from protocol.truth import Truth
 
@@ -154,11 +154,19 @@ class Problem:
             )
             return grown.joined(name, pledge, owner)
         number = self.index[name]
-        owners = [owner if owner and lab == name else now for lab, now in zip(self.labs, self.owners, strict=True)]
-        here = replace(self, owners=tuple(owners))
+        here = self._owned(number, owner) if owner else self
         bit = 1 << number
         changed = here._with(number, members=self.members | bit, relied=self.relied | bit)  # noqa: SLF001 - its own class
         return changed.pledged(name, pledge)
+
+    def _owned(self, number: int, owner: str) -> Problem:
+        """The same with another control group of a lab."""
+        owners = (*self.owners[:number], owner, *self.owners[number + 1 :])
+        clauses = tuple(
+            tuple(replace(clause, provided=regrouped(clause.provided, owners)) for clause in of_lab)
+            for of_lab in self.clauses
+        )
+        return replace(self, owners=owners, clauses=clauses)
 
     def compiled(self, pledge: pledge_pb2.Pledge) -> tuple[Clause, ...]:
         """The clauses of a pledge among these labs; names that are not among them keep nothing."""

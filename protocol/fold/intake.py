@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from protocol.errors import Reason, Refused
+from protocol.fold import evidence
 from protocol.fold.allowed import not_allowed
 from protocol.revocation import by_revoked_key, revoked
 from protocol.state import Membership, Status
@@ -84,7 +85,7 @@ def _out_of_turn(work: Work, leaf: ReadLeaf, header: pb.Header, membership: Memb
     # An attestation or reading recorded by D(p) speaks of a period that had ended.
     if header.kind in _OF_ENDED_PERIODS and header.period >= work.record.closing.period:
         return Refused(Reason.PERIOD_MISMATCH, "header.period", f"{header.period} had not ended")
-    return None
+    return evidence.out_of_turn(work, leaf)
 
 
 _MEMBERSHIP: Final = frozenset({pb.KIND_FOUNDING, pb.KIND_KEY_SET})

@@ -47,9 +47,8 @@ def _with_dormant(body: pb.Pledge, agreement: Agreement) -> agreement_pb2.Agreem
     dormant = sorted(named - agreement.parties.keys())
     if not dormant:
         return agreement.terms
-    require(
-        len(dormant) <= MAX_DORMANT, Reason.LIMIT_REACHED, "pledge.clauses.provided", f"{len(dormant)} unknown labs"
-    )
+    where = "pledge.clauses.provided"
+    require(len(dormant) <= MAX_DORMANT, Reason.LIMIT_REACHED, where, f"{len(dormant)} labs that are no party")
     terms = agreement_pb2.Agreement()
     terms.CopyFrom(agreement.terms)
     for name in dormant:

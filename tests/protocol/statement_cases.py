@@ -14,6 +14,7 @@ from protocol.errors import Reason
 from protocol.keys import public_key
 from standstill.v1 import (
     compute_pb2,
+    condition_pb2,
     decision_pb2,
     membership_pb2,
     record_pb2,
@@ -21,7 +22,6 @@ from standstill.v1 import (
 from standstill.v1 import quantity_pb2 as q
 from tests.bodies import admission, amendment, brake, clarification, evaluation_plan, inquiry, reply
 from tests.builders import (
-    ALWAYS,
     START,
     World,
     agreement,
@@ -29,7 +29,6 @@ from tests.builders import (
     attestation,
     ballot,
     clause,
-    elapsed,
     halt_report,
     handle,
     indicator_report,
@@ -260,14 +259,21 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("with a seat's signature", set_("seat_signature", bytes(64)), Reason.VALUE_OUT_OF_RANGE),
     ],
     "pledge": [
-        ("that ends", lambda body: set_("until_period", 9)(body.clauses[0]), Reason.VERSION_UNKNOWN),
-        ("when all labs read", lambda body: set_("all", True)(body.clauses[0].when.reading), Reason.VERSION_UNKNOWN),
+        (
+            "when one and all read",
+            lambda body: set_("all", True)(body.clauses[0].when.reading),
+            Reason.CONDITION_MALFORMED,
+        ),
         ("two clauses for a level", lambda body: body.clauses.append(body.clauses[0]), Reason.ROW_TWICE),
         ("unknown level", lambda body: set_("level", 3)(body.clauses[0]), Reason.NAME_UNKNOWN),
         ("when of no test", lambda body: body.clauses[1].when.SetInParent(), Reason.CONDITION_MALFORMED),
         ("when others keep", lambda body: body.clauses[0].when.CopyFrom(keeps(1, "beta")), Reason.CONDITION_MALFORMED),
-        ("when time has passed", lambda body: body.clauses[0].when.CopyFrom(elapsed(1, 1)), Reason.CONDITION_MALFORMED),
-        ("provided a reading", lambda body: body.clauses[0].provided.CopyFrom(ALWAYS), Reason.PLEDGE_NOT_MONOTONE),
+        (
+            "when others were honored",
+            lambda body: body.clauses[0].when.honored.MergeFrom(condition_pb2.Condition.Honored(level=1, periods=1)),
+            Reason.CONDITION_MALFORMED,
+        ),
+        ("provided a reading", lambda body: body.clauses[0].provided.CopyFrom(reading(1)), Reason.PLEDGE_NOT_MONOTONE),
         (
             "provided by nobody",
             lambda body: body.clauses[0].provided.CopyFrom(keeps(1, "chipco")),

@@ -129,32 +129,6 @@ def test_refuses_a_level_with(name: str) -> None:
     assert [problem.reason for problem in condition_rules.problems_of_level(TERMS, bad)] == [reason]
 
 
-POSSIBLE = [
-    (ALWAYS, False),
-    (NEVER, True),
-    (every(ALWAYS, NEVER), True),
-    (some(ALWAYS, NEVER), False),
-    (some(NEVER, NEVER), True),
-    (at_least(2, ALWAYS, NEVER), True),
-    (at_least(1, ALWAYS, NEVER), False),
-    (reading(0, below=True), True),
-    (reading(1, below=True), False),
-    (reading(2**63), True),
-    (reading(2**63 - 1), False),
-    # All three labs cannot be on both sides of 10, and two of three on each side need a lab on both.
-    (every(reading(10, labs=3), reading(10, below=True)), True),
-    (every(reading(10, labs=2), reading(10, below=True, labs=2)), True),
-    (every(reading(10, labs=2), reading(10, below=True)), False),
-    (every(reading(10, labs=3), reading(11, below=True)), False),
-    (every(read(of=["alpha"]), reading(10, below=True)), False),
-]
-
-
-@pytest.mark.parametrize(("condition", "impossible"), POSSIBLE, ids=range(len(POSSIBLE)))
-def test_knows_conditions_that_no_record_can_make_true(condition: Condition, impossible: bool) -> None:
-    assert condition_rules.never_true(condition, 3) is impossible
-
-
 def test_walks_the_tests_in_order() -> None:
     condition = every(ALWAYS, some(reading(1), at_least(1, elapsed(1, 1), NEVER)), keeps(1, "alpha"))
     found = [atom.WhichOneof("test") for atom in condition_rules.atoms(condition)]

@@ -27,7 +27,8 @@ def _report(value: int, closing: int = 20, index: int = 5) -> ReportState:
 
 def _readings(indicator: str = "uplift", **reports: ReportState) -> tuple[tuple[int, ...], str]:
     stored = {key(indicator, "alpha", reporter): report for reporter, report in reports.items()}
-    return StateFacts(TERMS, replace(BASE, reports=stored)).readings(indicator, "alpha")
+    found = StateFacts(TERMS, replace(BASE, reports=stored)).readings(indicator, "alpha")
+    return found.values, found.found
 
 
 def test_reads_as_many_independent_reports_as_the_agreement_wants() -> None:
@@ -53,8 +54,8 @@ def test_counts_reporters_of_one_group_once_by_the_newest() -> None:
             key("uplift", "alpha", "gridco"): _report(7, gridco),
             key("uplift", "alpha", "alpha"): _report(6),
         }
-        values, _ = StateFacts(grouped, replace(BASE, reports=stored)).readings("uplift", "alpha")
-        assert sorted(values) == sorted((newest, 6))
+        found = StateFacts(grouped, replace(BASE, reports=stored)).readings("uplift", "alpha")
+        assert sorted(found.values) == sorted((newest, 6))
 
 
 @pytest.mark.parametrize("membership", Membership)
@@ -104,4 +105,4 @@ def test_knows_groups_labs_and_time() -> None:
     facts = StateFacts(TERMS, state)
     assert facts.labs() == LABS
     assert facts.group("beta") == "beta group"
-    assert facts.held(PAUSE) == 4
+    assert facts.clock(PAUSE, pb.SINCE_UNSPECIFIED) == 4

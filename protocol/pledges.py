@@ -46,10 +46,14 @@ class Solution:
 
     @cached_property
     def reasons(self) -> Mapping[str, Explained]:
-        """For each lab, why: the clauses that hold, or the one that fails at the lowest level not kept."""
-        top = max(self.facts.agreement.levels, default=0)
+        """For each lab, why: the clause of the level it keeps, or the lowest that it has and that does not hold."""
         pledges = self.facts.state.pledges
-        return {lab: clause(pledges[lab], kept or min(1, top), self.facts) for lab, kept in self.kept.items()}
+        return {lab: clause(pledges[lab], kept or _lowest(pledges[lab]), self.facts) for lab, kept in self.kept.items()}
+
+
+def _lowest(pledge: PledgeState) -> int:
+    """Lowest level that a lab's pledges have a clause for; 1 if they have none."""
+    return min((one.level for data in (pledge.current, pledge.older) for one in parsed(data).clauses), default=1)
 
 
 def solve(agreement: Agreement, state: State, assumed: Mapping[int, Stage] | None = None) -> Solution:

@@ -41,7 +41,7 @@ def _show(found: Known, solution: Solution, party: str, page: Page) -> None:
     page.line(found.heading())
     problem, kept = found.problem(), solution.kept[party]
     sure = core(problem)[party]
-    page.line(f"{safe(party)} keeps {found.level(kept)} by its pledge, and {found.level(sure)} come what may")
+    page.line(f"{safe(party)} keeps {found.level(kept)} by its pledge; in the core: {found.level(sure)}")
     for line in solution.reasons[party].lines(1):
         page.line(safe(line))
     floor = found.state.pledges[party].floor
@@ -49,10 +49,11 @@ def _show(found: Known, solution: Solution, party: str, page: Page) -> None:
         page.line(f"It keeps {found.level(floor)} whatever its clauses say: it lost standing while it kept it.")
     lacks = unmet_of_all(problem).get(party)
     if lacks is not None:
-        page.line(f"For {found.level(lacks.level)} it lacks: {unmet_words(lacks)}")
+        word = "lacks: " if lacks.possible else ""
+        page.line(f"For {found.level(lacks.level)} it {word}{unmet_words(found, lacks)}")
     freed = pivotal(problem).get(party, frozenset())
     if freed:
-        page.line(f"Without {safe(party)}: {listed(sorted(freed))} released")
+        page.line(f"Without it {listed(sorted(freed))} would be released.")
 
 
 def _data(found: Known, solution: Solution, party: str) -> dict[str, Any]:

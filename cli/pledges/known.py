@@ -16,8 +16,9 @@ from protocol.agreement import Agreement, pin
 from protocol.errors import Reason, require
 from protocol.in_force import in_force
 from protocol.pledge_problem import Problem, compile_problem
-from protocol.pledge_unmet import Unmet
+from protocol.pledge_unmet import Atom, Unmet
 from protocol.state import Stage, State, read_state
+from protocol.truth import Truth
 from standstill.v1 import agreement_pb2
 from standstill.v1 import audit_service_pb2 as pb
 
@@ -141,9 +142,16 @@ def unmet_data(unmet: Unmet) -> dict[str, Any]:
     }
 
 
-def unmet_words(unmet: Unmet) -> str:
-    """The same for people."""
+def unmet_words(found: Known, unmet: Unmet) -> str:
+    """The same for people, with the names of levels."""
     if not unmet.possible:
-        return "no clause that could hold"
-    bound = "" if unmet.exact else " (fewer may do)"
-    return safe(unmet.text()) + bound
+        return "has no clause that could hold"
+    phrases = [_atom(found, atom) for atom in unmet.atoms]
+    return " and ".join(phrases) + ("" if unmet.exact else " (fewer may do)")
+
+
+def _atom(found: Known, atom: Atom) -> str:
+    if not atom.labs:
+        return safe(atom.text) + (" (unknown)" if atom.value is Truth.UNKNOWN else "")
+    keep = "keeps" if len(atom.labs) == 1 else "keep"
+    return f"{' and '.join(map(safe, atom.labs))} {keep} {found.level(atom.level)}"

@@ -15,9 +15,10 @@ from protocol.pledge_analysis import core, hollow, pivotal, unmet_of_all
 from protocol.pledge_problem import Problem
 from protocol.pledges import greatest, named
 from protocol.tipping import Tipping, goal_of, tipping
+from protocol.truth import counted
 
 SCHEMA: Final = "standstill/pledges.show/1"
-HEADS: Final = ("LAB", "KEEPS BY PLEDGE", "COME WHAT MAY", "FREES IF GONE", "LACKS FOR MORE")
+HEADS: Final = ("LAB", "KEEPS BY PLEDGE", "CORE", "FREES IF GONE", "LACKS FOR MORE")
 _SHOWN: Final = 8
 """Tipping sets shown to people; --json has all."""
 
@@ -27,6 +28,9 @@ _SHOWN: Final = 8
 @asking_options
 def command(options: Options, level: str | None, as_json: bool, color: str, only_ascii: bool) -> None:
     """Show who keeps what by its pledge, on whom that rests, and what would bring each level into force.
+
+    CORE is what each lab would keep if nobody kept anything on the promise that others will: what is above it rests on
+    labs that wait for each other.
 
     Exit codes: 0 obtained, 2 usage, 4 verifier not reached, 5 not trusted.
     """
@@ -57,7 +61,7 @@ def _show(found: Known, problem: Problem, tips: list[tuple[int, Tipping]], page:
                 found.level(kept[lab]),
                 found.level(sure[lab]),
                 listed(sorted(rests.get(lab, ()))),
-                unmet_words(lacks[lab]) if lab in lacks else "-",
+                unmet_words(found, lacks[lab]) if lab in lacks else "-",
             ]
             for lab in found.agreement.labs
         ),
@@ -65,20 +69,22 @@ def _show(found: Known, problem: Problem, tips: list[tuple[int, Tipping]], page:
     for lab, rank, why in hollow(problem):
         page.line(f"{safe(lab)}'s clause for {found.level(rank)} is hollow: {why}.")
     for rank, tips_of in tips:
-        page.line(f"{found.level(rank)}: {tipping_words(tips_of)}")
+        page.line(f"{found.level(rank)}: {tipping_words(found, rank, tips_of)}")
 
 
-def tipping_words(tips: Tipping) -> str:
-    """What would bring a level into force, in one line."""
+def tipping_words(found: Known, rank: int, tips: Tipping) -> str:
+    """What would bring a level into force, or everybody into it, in one line."""
+    entry = found.agreement.levels[rank].HasField("entry")
+    holds = "a call would find its entry rule met" if entry else "every lab keeps it once it is called"
     if tips.least == 0:
-        return "a call would bring it into force"
+        return holds
     if tips.least is None:
-        return "not even all labs together could bring it into force"
+        return f"no set of labs would do so that {holds}"
     sets = " | ".join(listed(sorted(one)) for one in tips.sets[:_SHOWN])
     if tips.least != tips.most:
-        return f"needs between {tips.least} and {tips.most} more labs; {tips.most} that do: {sets}"
-    more = " | and others" if not tips.listed_all or len(tips.sets) > _SHOWN else ""
-    return f"needs {tips.least} more; smallest sets first: {sets}{more}"
+        return f"{holds} with between {tips.least} and {tips.most} labs more; {tips.most} that do: {sets}"
+    more = "" if tips.listed_all and len(tips.sets) <= _SHOWN else " | and others"
+    return f"{holds} with {counted(tips.least, 'lab')} more: {sets}{more}"
 
 
 def tipping_data(found: Known, rank: int, tips: Tipping) -> dict[str, Any]:

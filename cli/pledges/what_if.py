@@ -9,7 +9,7 @@ import click
 from cli.audit.asking import Options, asking_options
 from cli.audit.words import safe
 from cli.output import Exit, answer
-from cli.pledges.known import Known, known, level_option, listed, unmet_data
+from cli.pledges.known import Known, known, level_option, listed, unmet_data, unmet_words
 from cli.pledges.pledge_file import read_pledge
 from cli.pledges.show import tipping_data, tipping_words
 from cli.tables import Look, Page
@@ -104,11 +104,11 @@ def _show(found: Known, change: Change, result: WhatIf, tips: list[tuple[int, Ti
     for one in result.rounds:
         page.line(f" round {one.number}: {_round(found, one)}")
     sure = {lab: rank for lab, rank in result.core.items() if rank}
-    page.line(f"Bound come what may, then: {_bound(found, sure)}.")
+    page.line(f"In the core, then: {_bound(found, sure)}.")
     for lab, freed in result.pivotal.items():
-        page.line(f"{safe(lab)} is pivotal then: without it {listed(sorted(freed))} released.")
+        page.line(f"{safe(lab)} is pivotal then: without it {listed(sorted(freed))} would be released.")
     for rank, tips_of in tips:
-        page.line(f"{found.level(rank)}, then: {tipping_words(tips_of)}")
+        page.line(f"{found.level(rank)}, then: {tipping_words(found, rank, tips_of)}")
     if isinstance(change, Signs) and found.state.pledges[change.lab].current:
         notice = counted(found.agreement.terms.pledge_notice_periods, "period")
         page.line(f"The present pledge of {safe(change.lab)} runs on beside it for {notice}, and while it binds.")
@@ -125,7 +125,7 @@ def _round(found: Known, one: Round) -> str:
     phrases = []
     for released in one.released:
         to = f" to {found.level(released.after)}" if released.after else ""
-        why = f", lacks {safe(released.lacks.text())}" if released.lacks else " (asked)"
+        why = f", lacks {unmet_words(found, released.lacks)}" if released.lacks else " (asked)"
         phrases.append(f"{safe(released.lab)} from {found.level(released.before)}{to}{why}")
     return " | ".join(phrases)
 

@@ -309,8 +309,9 @@ def test_a_reason_has_the_value_that_the_solution_rests_on(world: World) -> None
     terms, state = state_of(world)
     found = pledges.solve(terms, state)
     for lab, kept in found.kept.items():
-        rank = kept or 1
-        clauses = [one for stated in world.pledges[lab] for one in stated.clauses if one.level == rank]
+        stated = [one.level for pledge in world.pledges[lab] for one in pledge.clauses]
+        rank = kept or min(stated, default=1)
+        clauses = [one for pledge in world.pledges[lab] for one in pledge.clauses if one.level == rank]
         values = [oracle.clause_value(one, world, found.kept) for one in clauses]
         assert found.reasons[lab].value == max(values, default=oracle.FALSE)
 

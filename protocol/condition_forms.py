@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from protocol.agreement_limits import MAX_PERIODS, known
 from protocol.errors import Reason, Refused
-from protocol.readings import PPM
+from protocol.progress import PPM
 from protocol.wire import DIGEST_LENGTH, MAX_UINT
 from standstill.v1 import agreement_pb2 as agreement_pb
 from standstill.v1 import condition_pb2 as pb

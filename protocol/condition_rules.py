@@ -56,6 +56,18 @@ NEGATED: Final[Mapping[str, frozenset[str]]] = {
 _OF_PEERS: Final = frozenset({pb.PARTY_STATUS_CONFIRMED, pb.PARTY_STATUS_RELIED})
 """What may be read of a peer where sets are solved for (annex 4.1, 4)."""
 
+_OF_OTHERS: Final = frozenset(
+    {
+        *_OF_PEERS,
+        pb.PARTY_STATUS_ACCUSED,
+        pb.PARTY_STATUS_OUT,
+        pb.PARTY_STATUS_STALE,
+        pb.PARTY_STATUS_PRESUMED,
+        pb.PARTY_STATUS_TAKES_PART,
+    }
+)
+"""What may be read of others beside that: nothing of what they kept last, or two pledges could swap for ever."""
+
 
 def problems_of_level(terms: agreement_pb.Agreement, level: agreement_pb.Level) -> Iterator[Refused]:
     """Broken rules of a level's trigger, resume and entry conditions."""
@@ -64,9 +76,9 @@ def problems_of_level(terms: agreement_pb.Agreement, level: agreement_pb.Level) 
         if not level.HasField(place):
             yield Refused(Reason.FIELD_ABSENT, where, "write a constant condition if it is meant to be always or never")
             continue
-        broken = [*problems(terms, getattr(level, place), where)]
+        condition = getattr(level, place)
+        broken = [*problems(terms, condition, where), *_misplaced(condition, place, where)]
         yield from broken
-        yield from _misplaced(getattr(level, place), place, where)
         if not broken:
             yield from _problems_of_meaning(terms, level, place, where)
     if level.HasField("entry"):
@@ -105,8 +117,12 @@ def problems_of_when(terms: agreement_pb.Agreement, condition: pb.Condition, whe
     yield from _misplaced(condition, "when", where)
     kept = longest_trends(terms)
     for path, _, atom in atoms_at(condition, where):
+        test = str(atom.WhichOneof("test"))
+        if test == "status" and atom.status.status not in _OF_OTHERS:
+            found = "of others, only whether they are confirmed, heard and relied on"
+            yield Refused(Reason.CONDITION_MALFORMED, f"{path}.status", found)
         # Earlier values are kept as far back as the agreement looks, and no further.
-        if atom.WhichOneof("test") == "trend" and atom.trend.over_periods > kept.get(atom.trend.indicator, 0):
+        if test == "trend" and atom.trend.over_periods > kept.get(atom.trend.indicator, 0):
             found = f"no level looks {atom.trend.over_periods} periods back for {atom.trend.indicator}"
             yield Refused(Reason.CONDITION_MALFORMED, f"{path}.over_periods", found)
 

@@ -12,14 +12,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from protocol import truth
-from protocol.readings import doubles_within, ratcheted
+from protocol.progress import doubles_within, ratcheted
 from protocol.truth import Explained, Truth, counted
 from standstill.v1 import condition_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from protocol.readings import Evidence, Growth
+    from protocol.progress import Growth
+    from protocol.readings import Evidence
 
 
 class Facts(Protocol):

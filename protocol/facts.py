@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from protocol import events, readings
+from protocol.decisions import Asked, tally
 from protocol.lab_status import TAKING_PART, lab_status
 from protocol.state import Stage, Standing, Status
 from protocol.truth import Explained, Truth
 from standstill.v1 import condition_pb2 as pb
+from standstill.v1.decision_pb2 import MOTION_RESOLVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from protocol.agreement import Agreement
-    from protocol.readings import Evidence, Growth
+    from protocol.progress import Growth
+    from protocol.readings import Evidence
     from protocol.state import State
 
 PHASES: Final[Mapping[Stage, pb.Phase.ValueType]] = {
@@ -77,8 +80,8 @@ class StateFacts:
 
     def carried(self, rule: str, level: int, asked: bytes) -> Explained:
         """Whether a rule carried a resolution in the level's present episode."""
-        # Terms that ask for resolutions are refused until ballots on them are counted (protocol.not_evaluated).
-        return Explained(Truth.UNKNOWN, f"level {level}: {rule} on {asked.hex()}", missing="a count of resolutions")
+        resolution = Asked(MOTION_RESOLVE, level, self.state.levels[level].episode, asked=asked, rule=rule)
+        return tally(self.agreement, self.state, resolution).explained(resolution)
 
     def status(self, lab: str, status: pb.PartyStatus.ValueType, level: int) -> Explained:
         """Whether a lab has a status."""

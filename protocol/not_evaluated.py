@@ -16,18 +16,6 @@ from protocol.errors import Reason, Refused
 
 NOT_EVALUATED: Final = frozenset(
     {
-        # conditions
-        "Condition.carried",
-        # decisions
-        "Party.seats",
-        "Rule.need",
-        "Rule.recuse_subject",
-        "Agreement.novice_periods",
-        # levels
-        "Level.brake",
-        "Level.renewed_by",
-        "Level.snap_back",
-        "Level.armed_by",
         # limits of levels
         "Level.exemptions",
         "Level.ramp",

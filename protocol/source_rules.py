@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from protocol.agreement_limits import MAX_PERIODS, NAME, known, names, within
 from protocol.condition_forms import labs_of
 from protocol.errors import Reason, Refused
-from protocol.readings import reporters
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
@@ -33,10 +32,9 @@ def enough_may_report(terms: pb.Agreement) -> Iterator[Refused]:
         where = f"indicators.{indicator.name}"
         confirming = {owners[name] for name in indicator.confirmed_by}
         groups = len({owners[name] for name in indicator.reported_by} | confirming) + indicator.by_subject
-        broken = [
-            *_met(f"{where}.reports", indicator.reports, 1, groups),
-            *_met(f"{where}.confirmations", indicator.confirmations, 0, min(indicator.reports, len(confirming))),
-        ]
+        broken = list(_met(f"{where}.reports", indicator.reports, 1, groups))
+        confirmable = min(indicator.reports, len(confirming))
+        broken = broken or list(_met(f"{where}.confirmations", indicator.confirmations, 0, confirmable))
         yield from broken
         if not broken and not any(_readable(terms, indicator, lab) for lab in labs_of(terms)):
             yield Refused(Reason.EVIDENCE_HAS_NO_SOURCE, where, "no lab has enough sources that are not its own")
@@ -66,3 +64,9 @@ def _readable(terms: pb.Agreement, indicator: pb.Indicator, lab: str) -> bool:
     }
     confirming = {owners[name] for name in indicator.confirmed_by} - {owners[lab]}
     return len(sources) >= indicator.reports and len(confirming & sources) >= indicator.confirmations
+
+
+def reporters(terms: pb.Indicator, lab: str) -> tuple[str, ...]:
+    """Who may report an indicator of a lab, in the agreement's order."""
+    named = (*terms.reported_by, *terms.confirmed_by, *((lab,) if terms.by_subject else ()))
+    return tuple(dict.fromkeys(named))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from protocol.condition_tree import longest_trends
 from protocol.errors import Reason, Refused
 from protocol.events import began
-from protocol.readings import compared, sample
+from protocol.progress import sample
+from protocol.readings import compared
 from protocol.state import ReportState, key
 from protocol.state_entries import EventState
 from protocol.truth import counted
@@ -68,8 +69,9 @@ def _beyond_limit(work: Work, leaf: ReadLeaf, author: str) -> Refused | None:
 def evidence(work: Work) -> None:
     """Enter the reports, plans and events of this record; drop plans that can serve no report any more."""
     reports, events, plans = dict(work.new.reports), dict(work.new.events), _open(work)
-    trends = longest_trends(work.agreement.terms)
-    for leaf in work.of_kind(pb.KIND_INDICATOR_REPORT):
+    said = work.of_kind(pb.KIND_INDICATOR_REPORT)
+    trends = longest_trends(work.agreement.terms) if said else {}
+    for leaf in said:
         _report(work, leaf, reports, trends)
     for leaf in work.of_kind(pb.KIND_EVENT_REPORT):
         _event(work, leaf, events)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protocol.errors import Reason, require
-from protocol.readings import reporters
+from protocol.source_rules import reporters
 from protocol.statements.quantities import require_class, require_count, require_energy, require_span
 from protocol.wire import MAX_UINT, require_digest
 from standstill.v1 import agreement_pb2 as agreement_pb

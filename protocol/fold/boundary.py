@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from protocol import pledges
-from protocol.facts import StateFacts
 from protocol.state import Membership, Stage
 
 if TYPE_CHECKING:
@@ -26,14 +25,11 @@ def boundary(work: Work) -> None:
             parties[name] = replace(party, notice_left=left, membership=Membership.OUT if gone else party.membership)
         else:
             parties[name] = party
-    ran = {lab: _run(work, pledge) for lab, pledge in work.old.pledges.items()}
+    ran = {lab: _run(work, lab, pledge) for lab, pledge in work.old.pledges.items()}
     work.new = replace(work.new, parties=parties, pledges=ran)
 
 
-def _run(work: Work, pledge: PledgeState) -> PledgeState:
+def _run(work: Work, lab: str, pledge: PledgeState) -> PledgeState:
     """A lab's pledges one step later: a replaced one runs for its notice, and on while it binds (annex 3.3)."""
-    profile = {lab: other.kept for lab, other in work.old.pledges.items()}
-    alone = replace(pledge, current=b"", floor=0)
-    binds = pledges.kept(alone, pledge.kept, StateFacts(work.agreement, work.old, profile))
-    runs = pledge.older_left > 0 or binds > 0
+    runs = pledge.older_left > 0 or pledges.kept_by_older(work.agreement, work.old, lab) > 0
     return replace(pledge, older_left=max(pledge.older_left - 1, 0), older=pledge.older if runs else b"")

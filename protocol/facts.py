@@ -95,8 +95,7 @@ class StateFacts:
         """Whether a lab and every other of its group that takes part keep a level in the profile, all relied on."""
         if lab not in self.agreement.labs or not self._takes_part(lab):
             return False
-        owner = self.agreement.owner(lab)
-        group = [other for other in self.agreement.labs if self.agreement.owner(other) == owner]
+        group = self.agreement.labs_by_owner[self.agreement.owner(lab)]
         return all(self._keeps(other, level) for other in group if self._takes_part(other))
 
     def bound(self, level: int) -> tuple[str, ...]:

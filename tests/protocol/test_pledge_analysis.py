@@ -214,13 +214,13 @@ def test_what_if_a_lab_is_found_in_breach(world: World, lab: str) -> None:
     assert found.after[lab] >= found.before[lab]
 
 
-@given(worlds(), pledges_of((*LABS, "nobody")))
-def test_what_if_a_lab_joins(world: World, pledge: pledge_pb2.Pledge) -> None:
+@given(worlds(), pledges_of((*LABS, "nobody")), st.sampled_from(["", "alpha group", "twins"]))
+def test_what_if_a_lab_joins(world: World, pledge: pledge_pb2.Pledge, owner: str) -> None:
     for newcomer in ("nobody", "somebody"):
-        found = what_if(problem_of(world), Joins(newcomer, pledge))
+        found = what_if(problem_of(world), Joins(newcomer, pledge, owner))
         grown = replace(
             world,
-            owners={**world.owners, newcomer: f"{newcomer} group"},
+            owners={**world.owners, newcomer: owner or f"{newcomer} group"},
             pledges={**world.pledges, newcomer: [pledge]},
         )
         assert {one: found.after[one] for one in grown.labs} == oracle.descend(grown)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from protocol import conditions, decisions, levels
 from protocol.decisions import Asked
 from protocol.duty import GOVERNS_AFTER
-from protocol.facts import StateFacts, solve
+from protocol.facts import StateFacts
 from protocol.fold.ballots import spend
 from protocol.fold.work import Transition
 from protocol.levels import LIFTABLE, Event
+from protocol.pledges import solve
 from protocol.recusal import recused
 from protocol.state import RESTRICTIVE, LevelState, Stage, Standing, Status
 from protocol.truth import Explained, Truth, all_of, counted

@@ -209,8 +209,13 @@ def wind_down(stage: Stage) -> None:
     stage.play("wind down", timeline.paused - 1, timeline.paused)
     honored = stage.all_honored(LABS, timeline.first, timeline.paused - 1)
     stage.claim(f"3 x {timeline.paused - timeline.first} periods honored before the pause was in force", honored)
-    in_force = stage.state().levels[0].phase == condition_pb2.PHASE_IN_FORCE
+    level = stage.state().levels[0]
+    in_force = level.phase == condition_pb2.PHASE_IN_FORCE
     stage.claim(f"the pause is in force from period {timeline.paused}", in_force)
+    stage.view.quote(level.why)
+    # What is unknown never lifts; until the clocks have run, not even a vote does.
+    later = level.HasField("earliest_lift") and level.earliest_lift > timeline.paused
+    stage.claim(f"what would lift it is told, and no lift before P{level.earliest_lift}", later)
 
 
 def in_force(stage: Stage) -> None:

@@ -12,8 +12,10 @@ import grpc
 from protocol.audience import Reader
 from protocol.duty import GOVERNS_AFTER, duty, silence
 from protocol.errors import Reason, Refused, require
+from protocol.explain import earliest_lift
 from protocol.facts import PHASES
 from standstill.v1 import assessment_pb2, audit_service_pb2, audit_service_pb2_grpc, header_pb2
+from verifier.registrar import called_key
 from verifier.store import StoredVerdict
 
 if TYPE_CHECKING:
@@ -168,6 +170,8 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             end=level.end,
             bound=[lab for lab, binding in level.binds.items() if binding.until is None],
             why=self._registrar.why.get(str(rank), ""),
+            called=self._registrar.why.get(called_key(rank), ""),
+            earliest_lift=earliest_lift(self._agreement, self._registrar.state, rank),
         )
 
     def assessed(self, verdict: StoredVerdict, reader: Reader) -> audit_service_pb2.AssessedPeriod:

@@ -17,14 +17,14 @@ from protocol.checkpoint import Checkpoint, open_checkpoint
 from protocol.closing import Record, next_closing
 from protocol.fold import initial, step
 from protocol.note import verifier_key
-from protocol.state import State, read_state
+from protocol.state import Stage, State, read_state
 from protocol.wire import encode
 from standstill.v1 import header_pb2
 from verifier.held import Held
 from verifier.store import StoredClosing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -91,7 +91,7 @@ class Registrar:
             }
             data = encode(closing)
             outcome = step(self._agreement, self._state, Record(data, closing, leaves))
-            why = _reasons(outcome)
+            why = _reasons(outcome, self._why)
 
             def keep(tx: Connection, reads: Sequence[ReadLeaf]) -> None:
                 stored = StoredClosing(period, reads[0].index, data, outcome.state.text(), json.dumps(why))
@@ -122,11 +122,22 @@ class Registrar:
         return heads
 
 
-def _reasons(outcome: Outcome) -> dict[str, str]:
+def called_key(rank: int) -> str:
+    """Under which a level's reasons say why its present restriction was called."""
+    return f"{rank} called"
+
+
+def _reasons(outcome: Outcome, before: Mapping[str, str]) -> dict[str, str]:
     """Explanations as indented text, by rank or name; what a person asks first when a level moves."""
     reasons = {str(name): _short("\n".join(why.lines())) for name, why in outcome.reasons.items()}
+    for rank, level in outcome.state.levels.items():
+        # What called a restriction stays askable for as long as it lasts.
+        if level.stage not in {Stage.OPEN, Stage.CALLED} and called_key(rank) in before:
+            reasons[called_key(rank)] = before[called_key(rank)]
     for transition in outcome.transitions:
         reasons[f"{transition.level} moved"] = f"{transition.before} -> {transition.after}"
+        if transition.after is Stage.WINDING:
+            reasons[called_key(transition.level)] = _short("\n".join(transition.why.lines()))
     return reasons
 
 

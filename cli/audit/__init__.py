@@ -3,6 +3,7 @@
     init      make the auditor's key, certificate and profile
     status    where the agreement and every lab stand
     lab       one lab, one period, in full
+    why       why a level is where it is, and what would lift it
     findings  what was found, with figures and statements
     bundle    fetch the evidence behind one verdict as a file
     verify    derive the verdict in a bundle again, with no service running
@@ -23,6 +24,7 @@ COMMANDS: Final = {
     "init": "make the auditor's key, certificate and profile",
     "status": "where the agreement and every lab stand",
     "lab": "one lab, one period, in full",
+    "why": "why a level is where it is, and what would lift it",
     "findings": "what was found, with figures and statements",
     "bundle": "fetch the evidence behind one verdict as a file",
     "verify": "derive the verdict in a bundle again, offline",

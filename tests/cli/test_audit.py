@@ -140,7 +140,9 @@ def test_an_agreement_that_is_not_in_force_confirms_nothing(answers: Answers, sa
     assert "agreement forming   nothing assessed yet" in out
 
 
-@pytest.mark.parametrize("command", [["status"], ["lab", "gamma"], ["findings"], ["bundle", "gamma"], ["watch"]])
+@pytest.mark.parametrize(
+    "command", [["status"], ["lab", "gamma"], ["why"], ["findings"], ["bundle", "gamma"], ["watch"]]
+)
 def test_shows_nothing_under_another_agreement_than_the_pinned(answers: Answers, said: Any, command: list[str]) -> None:
     answers.state.agreement = bytes(32)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from protocol import agreement_meaning as meaning
+from protocol import agreement_standing as standing
 from protocol import decision_rules, not_evaluated, source_rules
 from protocol.agreement_limits import CLASS_NAME, LABELS, MAX_PERIODS, NAME, ORIGIN, names, within
 from protocol.errors import Reason, Refused
@@ -58,13 +59,13 @@ def numbers_are_in_range(terms: pb.Agreement) -> Iterator[Refused]:
     yield from within("forming_end_periods", terms.forming_end_periods, 1, MAX_PERIODS)
     yield from within("withdrawal_notice_periods", terms.withdrawal_notice_periods, 1, MAX_PERIODS)
     yield from within("pledge_notice_periods", terms.pledge_notice_periods, 0, MAX_PERIODS)
-    clocks, standing, worth = terms.freshness, terms.standing, terms.verification
+    clocks, worth, conduct = terms.freshness, terms.verification, terms.standing
     yield from within("freshness.publish_within_seconds", clocks.publish_within_seconds, 1, terms.period_seconds)
-    yield from within("standing.breached", standing.breached, 1, standing.of_last)
-    yield from within("standing.of_last", standing.of_last, 1, 100)
-    yield from within("standing.release_notice_periods", standing.release_notice_periods, 1, MAX_PERIODS)
-    yield from within("standing.back_after_periods", standing.back_after_periods, 1, MAX_PERIODS)
-    yield from within("standing.settle_periods", standing.settle_periods, 1, 1_000)
+    yield from within("standing.breached", conduct.breached, 1, conduct.of_last)
+    yield from within("standing.of_last", conduct.of_last, 1, 100)
+    yield from within("standing.release_notice_periods", conduct.release_notice_periods, 1, MAX_PERIODS)
+    yield from within("standing.back_after_periods", conduct.back_after_periods, 1, MAX_PERIODS)
+    yield from within("standing.settle_periods", conduct.settle_periods, 1, 1_000)
     quantity = "verification.significant_quantity_teraflop"
     yield from within(quantity, worth.significant_quantity_teraflop, 1, 2**63 - 1)
     yield from within("verification.window_periods", worth.window_periods, 1, MAX_PERIODS)
@@ -198,4 +199,6 @@ _MEANING: _Rules = (
     meaning.conditions_make_sense,
     meaning.sources_are_independent,
     meaning.required_evidence_has_a_source,
+    standing.silence_releases_last,
+    standing.answers_have_a_clock,
 )

@@ -19,9 +19,10 @@ from standstill.v1 import agreement_pb2 as agreement_pb
 from standstill.v1 import condition_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     Vector = tuple[bool, ...]
+    _Value = Callable[[Mapping[bytes, Truth]], Truth]
 
 MAX_WORLDS: Final = 1 << 16
 """Most worlds tried; beyond, the answer is that it was not decided."""
@@ -48,13 +49,14 @@ def can_be(terms: agreement_pb.Agreement, condition: pb.Condition, wanted: Truth
     vectors = [chosen for chosen in choices if chosen is not None]
     if prod(map(len, vectors)) > MAX_WORLDS:
         return None
+    compiled = _compiled(condition)
     for world in product(*vectors):
         values = {
             name: of(holds)
             for names, vector in zip(kinds, world, strict=True)
             for name, holds in zip(names, vector, strict=True)
         }
-        if _value(condition, values) == wanted:
+        if compiled(values) == wanted:
             return True
     return False
 
@@ -146,7 +148,7 @@ def _of_readings(terms: agreement_pb.Agreement, tests: Sequence[pb.Condition.Rea
     # Labs that no test names and that share their group with no other can be exchanged for each other.
     alike = sorted(owners.keys() - set(apart))
     worlds = len(values) ** len(apart) * comb(len(alike) + len(values) - 1, len(alike))
-    if worlds * max(len(owners), 1) > MAX_WORLDS * 4:
+    if worlds * max(len(owners), 1) > MAX_WORLDS:
         return None
     return _distinct(
         tuple(_passes(test, dict(zip((*apart, *alike), (*own, *rest), strict=True)), owners) for test in tests)
@@ -170,18 +172,17 @@ def _distinct(vectors: Iterable[Vector]) -> list[Vector]:
     return sorted(set(vectors))
 
 
-def _value(condition: pb.Condition, values: Mapping[bytes, Truth]) -> Truth:
-    """The value of a condition, given those of its tests; a test without one is unknown."""
+def _compiled(condition: pb.Condition) -> _Value:
+    """The value of a condition as a function of those of its tests; a test without one is unknown."""
     test = condition.WhichOneof("test")
     if test == "negation":
-        return negate(_value(condition.negation, values))
+        denied = _compiled(condition.negation)
+        return lambda values: negate(denied(values))
     if test not in GROUPS:
-        return values.get(condition.SerializeToString(deterministic=True), Truth.UNKNOWN)
-    parts = list(_parts(getattr(condition, test).of, values))
+        name = condition.SerializeToString(deterministic=True)
+        return lambda values: values.get(name, Truth.UNKNOWN)
+    parts = [_compiled(part) for part in getattr(condition, test).of]
     if test == "at_least":
-        return at_least(condition.at_least.k, parts)
-    return all_of(parts) if test == "all" else any_of(parts)
-
-
-def _parts(conditions: Iterable[pb.Condition], values: Mapping[bytes, Truth]) -> Iterator[Truth]:
-    return (_value(part, values) for part in conditions)
+        return lambda values: at_least(condition.at_least.k, [part(values) for part in parts])
+    join = all_of if test == "all" else any_of
+    return lambda values: join([part(values) for part in parts])

@@ -26,17 +26,7 @@ NOT_EVALUATED: Final = frozenset(
         "Cap.growth_ppm",
         "Agreement.baseline_periods",
         # membership and amendment
-        "Agreement.admitted_by",
-        "Agreement.amended_by",
         "Agreement.exempted_by",
-        # standing
-        "Standing.silence_out_periods",
-        "Standing.hold_rule",
-        "Standing.release",
-        "Standing.release_rule",
-        # inquiries
-        "Verification.clarification_answer_periods",
-        "Verification.no_answer",
     }
 )
 """Fields as `Message.field`, with the names of the .proto files."""

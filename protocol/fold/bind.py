@@ -65,7 +65,7 @@ def _ended(work: Work, rank: int) -> int:
 
     Only mandates and brakes end by the calendar (annex 1.7), and the later of the two is what released a lab.
     """
-    old, new, ends = work.old.levels[rank], work.new.levels[rank], list[int]()
+    old, new, ends = work.old.levels.get(rank, LevelState()), work.new.levels[rank], list[int]()
     if old.stage in LIFTABLE and new.stage not in LIFTABLE:
         ends.append(old.end or 0)
     if old.brake_left and not new.brake_left:

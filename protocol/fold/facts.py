@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from protocol.conduct import VERDICTS
 from protocol.fold.evidence import evidence
+from protocol.fold.standing import open_to_verdicts
 from protocol.state import VerdictState, key
 from standstill.v1 import header_pb2 as pb
 
@@ -35,17 +36,16 @@ def facts(work: Work) -> None:
 def _count_verdict(
     work: Work, leaf: ReadLeaf, verdicts: dict[str, VerdictState], parties: dict[str, PartyState]
 ) -> None:
-    """A verifier's newest revision counts while the period is not settled; two texts of one revision convict it."""
+    """A verifier's newest revision counts; two texts of one revision convict it."""
     header = leaf.header
     assert header is not None  # noqa: S101 - accepted leaves have headers
-    stated, old = header.assessment, work.old
-    # This closing is the last whose assessments of the periods that it settles count (annex 2, 4).
-    settled = old.period is not None and header.period <= old.period - work.agreement.terms.standing.settle_periods
-    if settled or header.period < (old.since or 0):
+    stated = header.assessment
+    if not open_to_verdicts(work, stated.lab, header.period):
         return
     place = key(stated.lab, header.period, header.author)
     before = verdicts[place].revision if place in verdicts else 0
     if before == stated.revision:
         parties[header.author] = replace(parties[header.author], convicted=True)
     if before < stated.revision:
-        verdicts[place] = VerdictState(verdict=VERDICTS[stated.verdict - 1], revision=stated.revision)
+        verdict = VERDICTS[stated.verdict - 1]
+        verdicts[place] = VerdictState(verdict=verdict, revision=stated.revision, identity=leaf.identity)

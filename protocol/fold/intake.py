@@ -9,6 +9,8 @@ from protocol.decisions import out_of_turn
 from protocol.errors import Reason, Refused
 from protocol.fold import evidence
 from protocol.fold.allowed import not_allowed
+from protocol.fold.newcomers import cannot_join
+from protocol.in_force import first_terms
 from protocol.revocation import by_revoked_key, revoked
 from protocol.state import Membership, Status
 from standstill.v1 import header_pb2 as pb
@@ -59,14 +61,17 @@ def _without_authority(work: Work, leaf: ReadLeaf) -> Refused | None:
     """The first rule of authority that a statement breaks (annex 3.2, stage 3)."""
     header, old = leaf.header, work.old
     assert header is not None  # noqa: S101 - a leaf without a header carries its refusal
-    if header.kind in _MEMBERSHIP:
+    if header.kind == pb.KIND_KEY_SET:
         return None
-    if header.kind == pb.KIND_ACCESSION:
-        return not_allowed(work.agreement, leaf)
+    if header.kind in _JOINING:
+        return cannot_join(work, leaf)
     # While forming, only Founding and KeySet count (annex 3.5, 2).
     if old.status is not Status.IN_FORCE:
         return Refused(Reason.NOT_IN_FORCE, "header.kind", f"the agreement is {old.status}")
     membership = old.parties[header.author].membership
+    # Whoever was admitted says nothing before it has acceded (annex 3.5, 3).
+    if membership is Membership.FORMING and header.author not in first_terms(work.agreement).parties:
+        return Refused(Reason.ACCESSION_DUE, "header.author", f"{header.author} has not acceded")
     if membership not in {Membership.IN, Membership.NOTICE}:
         return Refused(Reason.NO_AUTHORITY, "header.author", f"{header.author} is {membership}")
     return not_allowed(work.agreement, leaf) or _out_of_turn(work, leaf, header, membership)
@@ -85,7 +90,7 @@ def _out_of_turn(work: Work, leaf: ReadLeaf, header: pb.Header, membership: Memb
     return evidence.out_of_turn(work, leaf)
 
 
-_MEMBERSHIP: Final = frozenset({pb.KIND_FOUNDING, pb.KIND_KEY_SET})
+_JOINING: Final = frozenset({pb.KIND_FOUNDING, pb.KIND_ACCESSION})
 
 
 _OF_ENDED_PERIODS: Final = frozenset({pb.KIND_COMPUTE_ATTESTATION, pb.KIND_METER_READING, pb.KIND_ASSESSMENT})
@@ -94,7 +99,7 @@ _OF_ENDED_PERIODS: Final = frozenset({pb.KIND_COMPUTE_ATTESTATION, pb.KIND_METER
 def keys(work: Work) -> None:
     """4: who has founded, and under which KeySet each party speaks."""
     parties = dict(work.new.parties)
-    for leaf in work.of_kind(pb.KIND_FOUNDING):
+    for leaf in (*work.of_kind(pb.KIND_FOUNDING), *work.of_kind(pb.KIND_ACCESSION)):
         name = work.agreement.logs[leaf.origin]
         parties[name] = replace(parties[name], founded=True)
     for leaf in work.of_kind(pb.KIND_KEY_SET):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from protocol.duty import GOVERNS_AFTER
 from protocol.errors import Reason, Refused, require
+from protocol.judgement import judged
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
@@ -83,7 +84,7 @@ class Work:
     _leaves: dict[str, list[ReadLeaf]] = field(default_factory=dict)
 
     def leaves(self, origin: str) -> list[ReadLeaf]:
-        """The leaves that the closing covers first in a log that grew.
+        """The leaves that the closing covers first in a log that grew, judged under the terms in force.
 
         Raises:
             Refused: LEAF_WITHHELD unless they are all leaves from the recorded size to the new one.
@@ -94,7 +95,7 @@ class Work:
             end = next(head.size for head in self.record.closing.heads if head.origin == origin)
             complete = [leaf.index for leaf in found] == list(range(begin, end))
             require(complete, Reason.LEAF_WITHHELD, f"record.{origin}", f"{len(found)} leaves from {begin} to {end}")
-            self._leaves[origin] = found
+            self._leaves[origin] = [judged(leaf, self.agreement) for leaf in found]
         return self._leaves[origin]
 
     @property
@@ -106,6 +107,11 @@ class Work:
     def dark(self) -> int:
         """Periods since the previous closing that were not closed (annex 1.1, 7)."""
         return 0 if self.old.period is None else self.record.closing.period - self.old.period - 1
+
+    def refuse(self, leaf: ReadLeaf, refusal: Refused) -> None:
+        """A statement that was accepted counts for nothing after all, by a rule of a later stage."""
+        self.accepted.remove(leaf)
+        self.refusals[leaf.origin, leaf.index] = refusal
 
     def of_kind(self, kind: pb.Kind.ValueType) -> list[ReadLeaf]:
         """Accepted statements of a kind."""

@@ -13,6 +13,7 @@ from protocol.audience import Reader
 from protocol.duty import GOVERNS_AFTER, duty, silence
 from protocol.errors import Reason, Refused, require
 from protocol.facts import PHASES
+from protocol.in_force import in_force
 from standstill.v1 import assessment_pb2, audit_service_pb2, audit_service_pb2_grpc, header_pb2
 from verifier.store import StoredVerdict
 
@@ -160,7 +161,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
     def level_status(self, rank: int, level: LevelState) -> audit_service_pb2.LevelStatus:
         """A level as auditors see it."""
         return audit_service_pb2.LevelStatus(
-            name=self._agreement.levels[rank].name,
+            name=in_force(self._agreement, self._registrar.state).levels[rank].name,
             rank=rank,
             phase=PHASES[level.stage],
             episode=level.episode,
@@ -185,11 +186,12 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
     def _lab_status(self, lab: str, state: State, reader: Reader) -> audit_service_pb2.LabStatus:
         newest, counts = self._store.verdict(lab), self._store.counts(lab)
         governed = 0 if state.period is None else state.period + GOVERNS_AFTER
+        terms = in_force(self._agreement, state)
         return audit_service_pb2.LabStatus(
             lab=lab,
-            level=duty(self._agreement, state, lab, governed).level,
+            level=duty(terms, state, lab, governed).level,
             standing=str(state.conduct[lab].standing),
-            freshness=str(silence(self._agreement, state, lab)),
+            freshness=str(silence(terms, state, lab)),
             newest=None if newest is None else self.assessed(newest, reader),
             counts=[counts.get(verdict, 0) for verdict in range(1, 5)],
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from protocol.progress import Growth
     from protocol.readings import Evidence
+    from protocol.truth import Ref
 
 
 class Facts(Protocol):
@@ -64,6 +65,9 @@ class Facts(Protocol):
 
     def honored_in_a_row(self, lab: str, level: int) -> int:
         """Newest settled periods in a row in which a lab was honored and the level restricted."""
+
+    def honored_by(self, lab: str, periods: int) -> tuple[Ref, ...]:
+        """Statements that a lab was honored in its newest settled periods, as far as the state still holds them."""
 
     def clock(self, level: int, since: pb.Since.ValueType) -> int:
         """Closed periods on one of the clocks of a level."""
@@ -227,7 +231,8 @@ def _honored(test: pb.Condition.Honored, facts: Facts) -> Explained:
         if lab not in bound:
             return Explained(Truth.FALSE, f"{lab}: not bound")
         row = facts.honored_in_a_row(lab, test.level)
-        return Explained(truth.of(row >= test.periods), f"{lab}: honored {counted(row, 'period')} in a row")
+        refs = facts.honored_by(lab, min(row, test.periods))
+        return Explained(truth.of(row >= test.periods), f"{lab}: honored {counted(row, 'period')} in a row", (), refs)
 
     parts = _by_group(test.of or bound, facts, of, greatest=False)
     who = ("all" if not test.k else f"at least {test.k}") + (f" of {', '.join(test.of)}" if test.of else "")

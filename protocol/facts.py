@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from protocol import events, readings
+from protocol.conduct import HONORED
 from protocol.decisions import Asked, tally
-from protocol.lab_status import TAKING_PART, lab_status
+from protocol.lab_status import TAKING_PART, lab_status, verdicts_on
 from protocol.state import Stage, Standing, Status
-from protocol.truth import Explained, Truth
+from protocol.truth import Explained, Ref, Truth
 from standstill.v1 import condition_pb2 as pb
 from standstill.v1.decision_pb2 import MOTION_RESOLVE
 
@@ -109,6 +110,10 @@ class StateFacts:
             return 0
         restricted = period - self.agreement.terms.standing.settle_periods - start + 1
         return max(min(self.state.conduct[lab].honored, restricted), 0)
+
+    def honored_by(self, lab: str, periods: int) -> tuple[Ref, ...]:
+        """Statements that a lab was honored in its newest settled periods, as far as the state still holds them."""
+        return verdicts_on(self.agreement, self.state, lab, HONORED, periods)
 
     def clock(self, level: int, since: pb.Since.ValueType) -> int:
         """Closed periods of restriction in the episode, in force, open, or of the agreement."""

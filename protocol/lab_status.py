@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from protocol.conduct import BREACHED, DISCREPANT, HONORED, INCONCLUSIVE, Freshness, freshness
-from protocol.state import Membership, Standing
-from protocol.truth import Explained, Truth, of
+from protocol.state import Membership, Standing, key
+from protocol.truth import Explained, Ref, Truth, of
 from standstill.v1 import condition_pb2 as pb
 
 if TYPE_CHECKING:
@@ -35,6 +36,34 @@ _STANDING: Final[Mapping[pb.PartyStatus.ValueType, frozenset[Standing]]] = {
 }
 
 
+def verdicts_on(agreement: Agreement, state: State, lab: str, verdict: str, periods: int = 1) -> tuple[Ref, ...]:
+    """Statements of a verdict on a lab's newest settled periods, newest first, as far as the state still holds them.
+
+    Args:
+        agreement: the terms in force.
+        state: what is known.
+        lab: name of the lab.
+        verdict: in the words of :mod:`protocol.conduct`.
+        periods: how many of the newest settled periods.
+    """
+    if state.period is None:
+        return ()
+    settled = state.period - agreement.terms.standing.settle_periods
+    held = min(periods, max(len(state.conduct[lab].settled), 1))
+    said = (
+        (name, state.verdicts.get(key(lab, period, name)))
+        for period in range(settled, settled - held, -1)
+        for name in agreement.verifiers
+        # What counts for a verdict (annex 2, 2): nothing of the lab's own group, nor of who contradicted itself.
+        if agreement.owner(name) != agreement.owner(lab) and not state.parties[name].convicted
+    )
+    return tuple(
+        Ref(agreement.parties[name].origin, found.index, found.identity)
+        for name, found in said
+        if found is not None and found.verdict == verdict
+    )
+
+
 def lab_status(agreement: Agreement, state: State, lab: str, status: pb.PartyStatus.ValueType, level: int) -> Explained:
     """Whether a lab has a status; UNKNOWN only where that needs a settled verdict and there is none that tells.
 
@@ -49,7 +78,9 @@ def lab_status(agreement: Agreement, state: State, lab: str, status: pb.PartySta
         return Explained(Truth.FALSE, f"{lab}: takes no part")
     conduct = state.conduct[lab]
     if status in _VERDICT:
-        return _settled(lab, _VERDICT[status], conduct.newest or (conduct.settled[-1] if conduct.settled else ""))
+        newest = conduct.newest or (conduct.settled[-1] if conduct.settled else "")
+        found = _settled(lab, _VERDICT[status], newest)
+        return replace(found, evidence=verdicts_on(agreement, state, lab, newest))
     if status in _FRESHNESS:
         heard = freshness(conduct.silent, agreement.terms.freshness)
         return Explained(of(heard in _FRESHNESS[status]), f"{lab}: {heard}")

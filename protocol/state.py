@@ -215,11 +215,13 @@ class VerdictState:
     Attributes:
         verdict: in the words of :mod:`protocol.conduct`.
         revision: its number, from 1.
+        index: its leaf.
         identity: of the statement, 32 bytes; empty where it was not kept.
     """
 
     verdict: str
     revision: int
+    index: int = later(0)
     identity: bytes = later(b"")
 
 

@@ -48,4 +48,6 @@ def _count_verdict(
         parties[header.author] = replace(parties[header.author], convicted=True)
     if before < stated.revision:
         verdict = VERDICTS[stated.verdict - 1]
-        verdicts[place] = VerdictState(verdict=verdict, revision=stated.revision, identity=leaf.identity)
+        verdicts[place] = VerdictState(
+            verdict=verdict, revision=stated.revision, index=leaf.index, identity=leaf.identity
+        )

@@ -76,6 +76,9 @@ class Table:
     def honored_in_a_row(self, lab: str, level: int) -> int:
         return self.rows.get(lab, 0)
 
+    def honored_by(self, lab: str, periods: int) -> tuple[Ref, ...]:
+        return tuple(Ref(lab, number, bytes(32)) for number in range(periods))
+
     def clock(self, level: int, since: pb.Since.ValueType) -> int:
         return self.clocks.get(since, self.age)
 

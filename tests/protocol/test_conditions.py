@@ -307,6 +307,11 @@ def test_counts_labs_that_were_honored() -> None:
     assert value(honored_by(1), **facts, groups=TOGETHER) is F
 
 
+def test_honored_periods_point_to_their_verdicts() -> None:
+    found = conditions.evaluate(honored(2), Table(binds=("alpha", "beta"), rows={"alpha": 5, "beta": 1}))
+    assert [len(part.evidence) for part in found.because] == [2, 1]
+
+
 def test_a_lab_that_the_level_does_not_bind_is_not_honored_by_it() -> None:
     facts: dict[str, object] = {"binds": ("alpha",), "rows": {"alpha": 2, "gamma": 9}}
     assert value(honored_by(0, "gamma"), **facts) is F

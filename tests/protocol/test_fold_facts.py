@@ -20,7 +20,7 @@ from protocol.progress import read_samples
 from protocol.state import Stage, key, read_state
 from protocol.truth import Explained, Ref, Truth
 from standstill.v1 import agreement_pb2 as pb
-from standstill.v1 import condition_pb2, decision_pb2, evidence_pb2
+from standstill.v1 import condition_pb2, decision_pb2, evidence_pb2, header_pb2
 from tests.bodies import evaluation_plan, event_report
 from tests.builders import (
     LABS,
@@ -371,6 +371,51 @@ def test_reporters_who_differ_leave_an_event_unknown() -> None:
     for _ in range(3):
         world.close()
     assert _resume(world).value is Truth.TRUE
+
+
+# Verdicts
+
+
+def _settled(verdict: header_pb2.Verdict.ValueType) -> tuple[World, list[Ref]]:
+    """A world whose period 2 is settled with a verdict on alpha, and the statements of it."""
+    world = World(agreement(4, lying_verifiers=1)).found()
+    world.close_until(2)
+    world.assess("alpha", 2, verdict)
+    refs = []
+    for name in world.agreement.verifiers:
+        leaf = world[name].read[-1]
+        refs.append(Ref(leaf.origin, leaf.index, leaf.identity))
+    world.close_until(2 + world.agreement.terms.standing.settle_periods)
+    return world, refs
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        (header_pb2.VERDICT_HONORED, condition_pb2.PARTY_STATUS_CONFIRMED),
+        (header_pb2.VERDICT_BREACHED, condition_pb2.PARTY_STATUS_BREACHED),
+    ],
+)
+def test_a_status_ends_in_the_verdicts(
+    verdict: header_pb2.Verdict.ValueType, status: condition_pb2.PartyStatus.ValueType
+) -> None:
+    world, refs = _settled(verdict)
+    found = StateFacts(world.agreement, world.state).status("alpha", status, 0)
+    assert found.value is Truth.TRUE
+    assert list(found.evidence) == refs
+    # Of a verifier that contradicted itself nothing counts.
+    parties = dict(world.state.parties) | {"vera": replace(world.state.parties["vera"], convicted=True)}
+    without = StateFacts(world.agreement, replace(world.state, parties=parties)).status("alpha", status, 0)
+    assert list(without.evidence) == refs[1:]
+
+
+def test_honored_periods_end_in_the_verdicts_that_the_state_still_holds() -> None:
+    world, refs = _settled(header_pb2.VERDICT_HONORED)
+    now = StateFacts(world.agreement, world.state)
+    assert list(now.honored_by("alpha", 1)) == refs
+    assert list(now.honored_by("alpha", 9)) == refs
+    assert now.honored_by("alpha", 0) == ()
+    assert StateFacts(world.agreement, fold.initial(world.agreement)).honored_by("alpha", 1) == ()
 
 
 # Votes

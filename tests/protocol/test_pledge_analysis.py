@@ -162,6 +162,12 @@ def test_unmet_clauses_by_hand(provided: condition_pb2.Condition, cost: int, tex
     assert (found.cost, found.text(), found.exact) == (cost, text, exact)
 
 
+def test_a_lab_does_not_lack_itself() -> None:
+    world = plain(2, alpha=[clause(1, provided=keeps(1, "alpha", "beta"))])
+    problem = problem_of(world)
+    assert [atom.labs for atom in unmet(problem, "alpha", 1, greatest(problem)[0]).atoms] == [("beta",)]
+
+
 def test_an_unmet_clause_names_evidence_that_is_missing() -> None:
     problem = problem_of(plain(1, alpha=[clause(1, when=UNKNOWN)]))
     (atom,) = unmet(problem, "alpha", 1, greatest(problem)[0]).atoms

@@ -222,6 +222,14 @@ def test_a_group_keeps_the_least_of_what_its_labs_keep() -> None:
     assert _kept(replace(twins, outside=frozenset({"beta"})))["gamma"] == 1
 
 
+def test_a_group_with_a_lab_out_of_standing_is_not_relied_on() -> None:
+    world = plain(3, alpha=[clause(1)], beta=[clause(1)], gamma=[clause(1, provided=keeps(1, "alpha"))])
+    lost = replace(world, unreliable=frozenset({"beta"}))
+    assert _kept(lost) == dict.fromkeys(LABS, 1)
+    twins = replace(lost, owners=world.owners | {"beta": "alpha group"})
+    assert _kept(twins) == {"alpha": 1, "beta": 1, "gamma": 0}
+
+
 def test_weights_sum_over_groups_that_keep_the_level() -> None:
     world = plain(3, alpha=[clause(1)], gamma=[clause(1, provided=weighs(1, 3, alpha=3, beta=2))])
     assert _kept(world)["gamma"] == 1

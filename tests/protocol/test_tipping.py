@@ -122,6 +122,15 @@ def test_counts_prove_the_size_where_everybody_is_alike() -> None:
     assert not found.listed_all
 
 
+def test_a_lab_can_complete_its_control_group() -> None:
+    # Alpha keeps the level and its sister beta does not: beta alone brings their group in, and gamma is not needed.
+    world = plain(3, alpha=[clause(1)])
+    sisters = replace(world, owners={**world.owners, "beta": "alpha group"})
+    for exact_to in (0, 20):
+        found = tipping(problem_of(sisters), goal(sisters, 1, keeps(1, "alpha", "beta", k=1)), exact_to)
+        assert (found.sets, found.least, found.most) == ((frozenset({"beta"}),), 1, 1)
+
+
 def test_lists_no_more_than_there_is_room_for() -> None:
     labs = [f"lab{number}" for number in range(12)]
     world = World({lab: f"{lab} group" for lab in labs}, 1, {})

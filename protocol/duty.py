@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from protocol.conduct import Freshness, freshness
 from protocol.facts import solve
-from protocol.in_force import in_force
+from protocol.in_force import first_terms, in_force
 from protocol.levels import LIFTABLE
-from protocol.state import Stage, Status
+from protocol.state import Membership, Stage, Status
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
@@ -41,6 +41,11 @@ class Duty:
 def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
     """The duty of a lab in a period, under the newest state that governs it."""
     agreement = in_force(agreement, state)
+    # Before it joined, a lab that was admitted later owes nothing.
+    party = state.parties.get(lab)
+    late = lab not in first_terms(agreement).parties
+    if party is None or (late and party.membership is Membership.FORMING):
+        return Duty()
     reports = state.status is Status.IN_FORCE and state.since is not None and period >= state.since
     over = _over(agreement, state, lab, period)
     found, winding = Duty(reports=reports), 0

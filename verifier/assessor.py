@@ -130,10 +130,10 @@ class Assessor:
         newest = {lab: verdict.period for lab in labs if (verdict := self._store.verdict(lab)) is not None}
         attested: set[tuple[str, int]] = set()
         for party in self._terms.terms.parties:
-            if _SOURCES.isdisjoint(party.roles):
-                continue
             start = self._store.recorded_size(party.origin, record_period - 1)
             end = self._store.recorded_size(party.origin, record_period)
+            if _SOURCES.isdisjoint(party.roles) or start == end:
+                continue
             for row in self._store.logs.leaves(party.origin, start, end):
                 if row.period is None:
                     continue
@@ -210,7 +210,7 @@ class Assessor:
         def keep(tx: Connection, reads: Sequence[ReadLeaf]) -> None:
             self._store.put_verdict(tx, _row(revision, reads[0].index), revision.before)
 
-        self._own.publish([_draft(revision)], also=keep)
+        self._own.publish([_draft(revision)], also=keep, terms=self._terms)
         said = VERDICTS[revision.appraisal.verdict - 1]
         journal().info(
             "assessed", lab=revision.lab, period=revision.period, verdict=said, codes=revision.appraisal.codes

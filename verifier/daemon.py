@@ -243,7 +243,8 @@ class Daemon:
     def _accuse(self, misbehavior: Misbehavior) -> None:
         """Log a proven contradiction, once per party: one conviction is enough and never expires."""
         if misbehavior.party not in self._accused:
-            self._own.publish([Draft(kind=header_pb2.KIND_MISBEHAVIOR, body=encode(misbehavior))])
+            draft = Draft(kind=header_pb2.KIND_MISBEHAVIOR, body=encode(misbehavior))
+            self._own.publish([draft], terms=in_force(self.agreement, self._registrar.state))
             journal().error("a party contradicted itself", party=misbehavior.party)
 
     @property

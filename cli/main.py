@@ -20,6 +20,7 @@ GROUPS: Final = {
     "node": "the daemon of a lab, supplier, meter operator or evaluator",
     "verifier": "the daemon that checks, closes periods and assesses",
     "audit": "ask a verifier, or check a bundle offline",
+    "pledges": "who is bound on whose account, and what would change it",
     "demo": "a pause on this machine: called, honored, cheated, caught",
 }
 

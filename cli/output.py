@@ -66,6 +66,7 @@ _NOT_TRUSTED: Final = frozenset(
         Reason.INCONSISTENT,
         Reason.EQUIVOCATION,
         Reason.ROLLED_BACK,
+        Reason.STATE_DIFFERS,
     }
 )
 

@@ -48,6 +48,14 @@ class Agreement:
         return self._with_role(pb.ROLE_LAB)
 
     @cached_property
+    def labs_by_owner(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the labs of each control group, sorted."""
+        found: dict[str, list[str]] = {}
+        for lab in self.labs:
+            found.setdefault(self.owner(lab), []).append(lab)
+        return {owner: tuple(labs) for owner, labs in found.items()}
+
+    @cached_property
     def verifiers(self) -> tuple[str, ...]:
         """Names of the verifiers in the agreement's order, which is the order of their terms as registrar."""
         return tuple(party.name for party in self.terms.parties if pb.ROLE_VERIFIER in party.roles)

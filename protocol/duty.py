@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from protocol.conduct import Freshness, freshness
-from protocol.facts import solve
 from protocol.in_force import first_terms, in_force
 from protocol.levels import LIFTABLE
-from protocol.state import Membership, Stage, Status
+from protocol.pledges import solve
+from protocol.state import GOVERNS_AFTER, Membership, Stage, Status
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
     from protocol.state import LevelState, State
 
-GOVERNS_AFTER: Final = 2
-"""state(p) governs period p+2 and later ones: nobody is bound retroactively (annex 1.7)."""
+__all__ = ["GOVERNS_AFTER", "Duty", "duty", "last_attested", "silence"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

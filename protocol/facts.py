@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from protocol import events, pledges, readings
+from protocol import events, readings
 from protocol.decisions import Asked, tally
 from protocol.lab_status import TAKING_PART, lab_status
-from protocol.state import Membership, Stage, Standing, Status
+from protocol.state import Stage, Standing, Status
 from protocol.truth import Explained, Truth
 from standstill.v1 import condition_pb2 as pb
 from standstill.v1.decision_pb2 import MOTION_RESOLVE
@@ -95,8 +95,7 @@ class StateFacts:
         """Whether a lab and every other of its group that takes part keep a level in the profile, all relied on."""
         if lab not in self.agreement.labs or not self._takes_part(lab):
             return False
-        owner = self.agreement.owner(lab)
-        group = [other for other in self.agreement.labs if self.agreement.owner(other) == owner]
+        group = self.agreement.labs_by_owner[self.agreement.owner(lab)]
         return all(self._keeps(other, level) for other in group if self._takes_part(other))
 
     def bound(self, level: int) -> tuple[str, ...]:
@@ -132,14 +131,3 @@ class StateFacts:
 
     def _keeps(self, lab: str, level: int) -> bool:
         return self.state.conduct[lab].standing is not Standing.OUT and self.profile.get(lab, 0) >= level
-
-
-def solve(agreement: Agreement, state: State, assumed: Mapping[int, Stage]) -> pledges.Solution:
-    """Which level each lab keeps by its pledge (annex 4.1), with stages to assume instead of those of the state."""
-    members = {Membership.IN, Membership.NOTICE}
-    return pledges.solve(
-        state.pledges,
-        max(agreement.levels, default=0),
-        lambda profile: StateFacts(agreement, state, profile, assumed),
-        frozenset(lab for lab in agreement.labs if state.parties[lab].membership in members),
-    )

@@ -16,8 +16,6 @@ from protocol.errors import Reason, Refused
 
 NOT_EVALUATED: Final = frozenset(
     {
-        # pledges
-        "PledgeClause.until_period",
         # limits of levels
         "Level.exemptions",
         "Level.ramp",

@@ -6,100 +6,182 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from protocol import conditions
+from protocol.facts import StateFacts
+from protocol.pledge_compiler import parsed
+from protocol.pledge_formula import bits
+from protocol.pledge_problem import Problem, compile_problem
+from protocol.state import GOVERNS_AFTER
 from protocol.truth import Explained, Truth, all_of
-from standstill.v1 import pledge_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
 
+    from protocol.agreement import Agreement
     from protocol.conditions import Facts
-    from protocol.state import PledgeState
-    from standstill.v1 import condition_pb2
+    from protocol.state import PledgeState, Stage, State
+    from standstill.v1 import pledge_pb2
 
 Profile = dict[str, int]
 """Level that each lab keeps."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Solution:
     """The greatest fixed point.
 
     Attributes:
         kept: level that each lab keeps.
-        reasons: for each lab, why: the clauses that hold, or the one that fails at the lowest level not kept.
         rounds: applications of G until nothing changed.
+        facts: under which the clauses have their values.
     """
 
     kept: Profile
-    reasons: Mapping[str, Explained]
     rounds: int
+    facts: StateFacts = field(compare=False, repr=False)
+
+    @cached_property
+    def reasons(self) -> Mapping[str, Explained]:
+        """For each lab, why: the clause of the level it keeps, or the lowest that it has and that does not hold."""
+        pledges = self.facts.state.pledges
+        return {lab: clause(pledges[lab], kept or _lowest(pledges[lab]), self.facts) for lab, kept in self.kept.items()}
 
 
-def solve(
-    pledges: Mapping[str, PledgeState], top: int, facts_of: Callable[[Profile], Facts], parties: frozenset[str]
-) -> Solution:
-    """The greatest fixed point over all levels together.
+def _lowest(pledge: PledgeState) -> int:
+    """Lowest level that a lab's pledges have a clause for; 1 if they have none."""
+    return min((one.level for data in (pledge.current, pledge.older) for one in parsed(data).clauses), default=1)
+
+
+def solve(agreement: Agreement, state: State, assumed: Mapping[int, Stage] | None = None) -> Solution:
+    """Which level each lab keeps by its pledge (annex 4.1).
 
     Args:
-        pledges: by lab.
-        top: highest rank.
-        facts_of: facts under a profile; `keeps` must read the profile of those relied on (annex 4.1, 3).
-        parties: labs that take part.
+        agreement: terms in force.
+        state: with the pledges, what the labs kept before, and the outside facts.
+        assumed: stages to assume instead of those of the state, by rank: for the set that a call would bind.
 
     Returns:
         The unique largest profile; at most labs x levels + 1 rounds (annex 4.2).
     """
-    profile = {lab: top if lab in parties else 0 for lab in pledges}
-    rounds = 0
+    problem = compile_problem(agreement, state, assumed)
+    found, changes = greatest(problem)
+    kept = {lab: found[problem.index[lab]] for lab in state.pledges}
+    return Solution(kept, len(changes) + 1, StateFacts(agreement, state, kept, assumed or {}))
+
+
+def kept_by_older(agreement: Agreement, state: State, lab: str) -> int:
+    """Level at which a lab's replaced pledge alone still binds it, given what all keep now (annex 3.3); 0: none."""
+    pledge = state.pledges[lab]
+    if not pledge.older:
+        return 0
+    problem = compile_problem(agreement, state)
+    number = problem.index[lab]
+    clauses = tuple(one for one in problem.clauses[number] if one.older and one.level <= pledge.kept)
+    alone = replace(problem, clauses=tuple(clauses if other == number else () for other in range(len(problem.labs))))
+    kept = [state.pledges[name].kept if name in state.pledges else 0 for name in problem.labs]
+    return replace(alone, floor=(0,) * len(problem.labs)).image(number, alone.seen(kept))
+
+
+def greatest(problem: Problem) -> tuple[list[int], list[dict[int, int]]]:
+    """The greatest fixed point of a problem.
+
+    Returns:
+        The level that each lab keeps, by number, and for each round what it changed.
+    """
+    start = [problem.top if problem.members >> lab & 1 else 0 for lab in range(len(problem.labs))]
+    return settle(problem, start)
+
+
+def least(problem: Problem) -> list[int]:
+    """The least fixed point above the floors, by number of lab; an unknown counts as false.
+
+    What it binds rests on nobody else going first, and on no inertia (annex 4.1, 6).
+    """
+    kept, _ = settle(problem, [0] * len(problem.labs), inert=False)
+    return kept
+
+
+def settle(problem: Problem, start: Sequence[int], *, inert: bool = True) -> tuple[list[int], list[dict[int, int]]]:
+    """Apply G until nothing changes, looking again only at labs that read something that changed.
+
+    Args:
+        problem: stated on masks.
+        start: level by number of lab, above or below its own image, so that the rounds go one way.
+        inert: whether an unknown holds who kept the level before.
+
+    Returns:
+        The fixed point, and for each round the labs that it changed, with their new levels.
+    """
+    kept = list(start)
+    rounds: list[dict[int, int]] = []
+    seen, due = problem.seen(kept), problem.members
     while True:
-        rounds += 1
-        facts = facts_of(profile)
-        following = {lab: kept(pledges[lab], top, facts) if lab in parties else 0 for lab in pledges}
-        if following == profile:
-            break
-        profile = following
-    reasons = {lab: _reason(pledges[lab], profile[lab], top, facts) for lab in pledges}
-    return Solution(profile, reasons, rounds)
+        images = {lab: problem.image(lab, seen, inert=inert) for lab in bits(due)}
+        changed = {lab: level for lab, level in images.items() if level != kept[lab]}
+        if not changed:
+            return kept, rounds
+        rounds.append(changed)
+        before = list(seen)
+        for lab, level in changed.items():
+            kept[lab] = level
+        for lab in changed:
+            problem.show(seen, lab, kept)
+        moved = [old ^ new for old, new in zip(before, seen, strict=True)]
+        due = _readers(problem, moved)
 
 
-def kept(pledge: PledgeState, top: int, facts: Facts) -> int:
-    """G(x)(i): the greatest of 0, the floor and every level whose clause holds (annex 4.1, 6)."""
-    held = [rank for rank in range(1, top + 1) if _holds(clause(pledge, rank, facts), pledge.kept, rank)]
-    return max([0, pledge.floor, *held])
+def _readers(problem: Problem, moved: list[int]) -> int:
+    """Mask of the labs whose clauses read something that moved."""
+    found = 0
+    for lab, reads in enumerate(problem.reads):
+        for read, mask in zip(reads, moved, strict=True):
+            if read & mask:
+                found |= 1 << lab
+                break
+    return found & problem.members
 
 
-def _holds(value: Explained, before: int, rank: int) -> bool:
-    """True, or unknown and kept before: an unknown neither starts nor ends a duty (annex 4.1, 5)."""
-    return value.value == Truth.TRUE or (value.value == Truth.UNKNOWN and before >= rank)
+def certificate(problem: Problem, kept: Sequence[int]) -> bool:
+    """Whether a profile supports itself, x <= G(x): then everybody in it is bound at least to it (annex 4.5)."""
+    seen = problem.seen(kept)
+    return all(level <= problem.image(lab, seen) for lab, level in enumerate(kept))
 
 
-def clause(pledge: PledgeState, rank: int, facts: Facts) -> Explained:
+def named(problem: Problem, kept: Sequence[int]) -> Profile:
+    """A profile by names."""
+    return dict(zip(problem.labs, kept, strict=True))
+
+
+def clause(pledge: PledgeState, rank: int, facts: StateFacts) -> Explained:
     """The lab's clause for a level: the higher of the pledge in force and the one that still runs beside it."""
-    values = [_clause(data, rank, facts) for data in (pledge.current, pledge.older) if data]
+    period = facts.state.period
+    governed = GOVERNS_AFTER - 1 if period is None else period + GOVERNS_AFTER
+    values = [_clause(data, rank, facts, governed) for data in (pledge.current, pledge.older) if data]
     if not values:
         return Explained(Truth.FALSE, "no pledge")
     return max(values, key=lambda value: value.value)
 
 
-def _clause(data: bytes, rank: int, facts: Facts) -> Explained:
-    for stated in pledge_pb2.Pledge.FromString(data).clauses:
+def _clause(data: bytes, rank: int, facts: Facts, governed: int) -> Explained:
+    for stated in parsed(data).clauses:
         if stated.level == rank:
-            parts = tuple(
-                conditions.evaluate(condition, facts) if present else Explained(Truth.TRUE, "always")
-                for condition, present in _conditions(stated)
-            )
+            parts = _parts(stated, facts, governed)
             return Explained(all_of([part.value for part in parts]), f"pledge for level {rank}", parts)
     return Explained(Truth.FALSE, f"no clause for level {rank}")
 
 
-def _conditions(stated: pledge_pb2.PledgeClause) -> tuple[tuple[condition_pb2.Condition, bool], ...]:
-    return (stated.when, stated.HasField("when")), (stated.provided, stated.HasField("provided"))
-
-
-def _reason(pledge: PledgeState, kept: int, top: int, facts: Facts) -> Explained:
-    """The clause of the level kept, or of the lowest level not kept."""
-    return clause(pledge, kept or min(1, top), facts)
+def _parts(stated: pledge_pb2.PledgeClause, facts: Facts, governed: int) -> tuple[Explained, ...]:
+    pairs = ((stated.when, stated.HasField("when")), (stated.provided, stated.HasField("provided")))
+    parts = [
+        conditions.evaluate(condition, facts) if present else Explained(Truth.TRUE, "always")
+        for condition, present in pairs
+    ]
+    if stated.HasField("until_period"):
+        over = governed >= stated.until_period
+        text = f"until P{stated.until_period}, " + ("which has begun" if over else "which is ahead")
+        parts.append(Explained(Truth.FALSE if over else Truth.TRUE, text))
+    return tuple(parts)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
+from typing import Final
 
 from protocol import state_text
 from protocol.errors import Reason, Refused
@@ -53,6 +54,8 @@ class Stage(StrEnum):
     SUSPENDED = "suspended"
 
 
+GOVERNS_AFTER: Final = 2
+"""state(p) governs period p+2 and later ones: nobody is bound retroactively (annex 1.7)."""
 RESTRICTIVE = frozenset({Stage.WINDING, Stage.IN_FORCE})
 """Stages in which a level binds."""
 

@@ -97,6 +97,8 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             ],
             period_seconds=agreement.terms.period_seconds,
             start=agreement.terms.start,
+            state_text=state.text() if request.whole else b"",
+            terms=agreement.data if request.whole else b"",
         )
 
     def ListAssessments(

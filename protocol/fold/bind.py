@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from protocol.facts import solve
 from protocol.levels import LIFTABLE
+from protocol.pledges import solve
 from protocol.state import RESTRICTIVE, Binding, LevelState, Membership, Stage
 from standstill.v1 import agreement_pb2
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from protocol import pledges
-from protocol.facts import StateFacts
 from protocol.fold.amendments import take_over
 from protocol.state import Membership, Stage
 
@@ -37,8 +36,5 @@ def _run(work: Work, lab: str, pledge: PledgeState) -> PledgeState:
     # Who leaves keeps what it pledged before until it is out: a pledge made in the notice replaces none (annex 3.4).
     if work.old.parties[lab].membership is Membership.NOTICE:
         return pledge
-    profile = {lab: other.kept for lab, other in work.old.pledges.items()}
-    alone = replace(pledge, current=b"", floor=0)
-    binds = pledges.kept(alone, pledge.kept, StateFacts(work.agreement, work.old, profile))
-    runs = pledge.older_left > 0 or binds > 0
+    runs = pledge.older_left > 0 or pledges.kept_by_older(work.agreement, work.old, lab) > 0
     return replace(pledge, older_left=max(pledge.older_left - 1, 0), older=pledge.older if runs else b"")

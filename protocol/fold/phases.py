@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from protocol import conditions, decisions, levels
 from protocol.decisions import Asked
 from protocol.duty import GOVERNS_AFTER
-from protocol.facts import StateFacts, solve
+from protocol.facts import StateFacts
 from protocol.fold.ballots import spend
 from protocol.fold.work import Transition
 from protocol.levels import LIFTABLE, Event
+from protocol.pledges import solve
 from protocol.recusal import recused
 from protocol.state import RESTRICTIVE, LevelState, Stage, Standing, Status
 from protocol.truth import Explained, Truth, all_of, counted
@@ -44,7 +45,7 @@ def _moved(work: Work, rank: int, terms: agreement_pb2.Level) -> LevelState:
         work.transitions.append(Transition(rank, level.stage, row.target, reason, row.needed))
     moved = levels.enter(level, row, terms, work.governed)
     if row is not None and Event.SNAP in row.needed:
-        moved = replace(moved, suspended_by=_lost(work, level))
+        moved = replace(moved, suspended_by=_lost(work, rank, level))
     after = levels.braked(moved, terms, work.governed, rank in work.braked)
     if after.brake_left:
         text = f"a brake for {counted(after.brake_left, 'more period')}, until period {after.brake_cap} at the latest"
@@ -63,7 +64,7 @@ def _events(work: Work, rank: int, terms: agreement_pb2.Level) -> tuple[LevelSta
         work.reasons[rank] = why[Event.LIFT]
     if level.stage in RESTRICTIVE:
         level = _renewed(work, rank, level, terms)
-        why[Event.SNAP] = _named(_lost(work, level) if terms.snap_back else (), "lost its standing")
+        why[Event.SNAP] = _named(_lost(work, rank, level) if terms.snap_back else (), "lost its standing")
     else:
         level, found = _call(work, rank, level, terms)
         why |= found
@@ -127,13 +128,18 @@ def _vote(work: Work, asked: Asked) -> Explained:
     return decisions.tally(work.agreement, work.new, asked, without).explained(asked)
 
 
-def _lost(work: Work, level: LevelState) -> tuple[str, ...]:
+def _lost(work: Work, rank: int, level: LevelState) -> tuple[str, ...]:
     """Labs that a level binds and that lost their standing in this episode, after their notice (annex 5.1, SNAP)."""
-    bound = [lab for lab, binding in level.binds.items() if binding.until is None]
-    since = {lab: work.new.conduct[lab].out_since for lab in bound if work.new.conduct[lab].standing is Standing.OUT}
-    return tuple(
-        sorted(lab for lab, out in since.items() if out is not None and out + GOVERNS_AFTER > (level.start or 0))
-    )
+    everyone = work.agreement.levels[rank].binds == agreement_pb2.BINDS_EVERYONE
+    lost = set()
+    for lab, binding in level.binds.items():
+        # Whom a brake alone binds does not carry the restriction: a brake makes nothing laxer.
+        bound = binding.until is None and (everyone or work.new.pledges[lab].kept >= rank)
+        conduct = work.new.conduct[lab]
+        since = conduct.out_since if conduct.standing is Standing.OUT else None
+        if bound and since is not None and since + GOVERNS_AFTER > (level.start or 0):
+            lost.add(lab)
+    return tuple(sorted(lost))
 
 
 def _named(labs: Iterable[str], what: str) -> Explained:

@@ -14,6 +14,7 @@ from protocol.errors import Reason
 from protocol.keys import public_key
 from standstill.v1 import (
     compute_pb2,
+    condition_pb2,
     decision_pb2,
     membership_pb2,
     record_pb2,
@@ -29,7 +30,6 @@ from tests.builders import (
     attestation,
     ballot,
     clause,
-    elapsed,
     halt_report,
     handle,
     indicator_report,
@@ -270,7 +270,6 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("with a seat's signature", set_("seat_signature", bytes(64)), Reason.SEAT_UNKNOWN),
     ],
     "pledge": [
-        ("that ends", lambda body: set_("until_period", 9)(body.clauses[0]), Reason.VERSION_UNKNOWN),
         (
             "when one and all read",
             lambda body: set_("all", True)(body.clauses[0].when.reading),
@@ -280,7 +279,11 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("unknown level", lambda body: set_("level", 3)(body.clauses[0]), Reason.NAME_UNKNOWN),
         ("when of no test", lambda body: body.clauses[1].when.SetInParent(), Reason.CONDITION_MALFORMED),
         ("when others keep", lambda body: body.clauses[0].when.CopyFrom(keeps(1, "beta")), Reason.CONDITION_MALFORMED),
-        ("when time has passed", lambda body: body.clauses[0].when.CopyFrom(elapsed(1, 1)), Reason.CONDITION_MALFORMED),
+        (
+            "when others were honored",
+            lambda body: body.clauses[0].when.honored.MergeFrom(condition_pb2.Condition.Honored(level=1, periods=1)),
+            Reason.CONDITION_MALFORMED,
+        ),
         ("provided a reading", lambda body: body.clauses[0].provided.CopyFrom(reading(1)), Reason.PLEDGE_NOT_MONOTONE),
         (
             "provided by nobody",

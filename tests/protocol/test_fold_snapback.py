@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +11,34 @@ import pytest
 from protocol.duty import duty
 from protocol.state import Binding, Stage, Standing
 from standstill.v1 import agreement_pb2 as pb
-from standstill.v1 import decision_pb2
-from tests.builders import ALWAYS, LABS, NEVER, PAUSE, World, agreement, ballot, level, pledge
+from standstill.v1 import decision_pb2, header_pb2
+from tests.bodies import brake
+from tests.builders import (
+    ALWAYS,
+    LABS,
+    NEVER,
+    PAUSE,
+    World,
+    agreement,
+    attestation,
+    ballot,
+    change,
+    level,
+    pledge,
+    terms,
+)
+from tests.terms import brake_terms
 
 CALL, LIFT, RENEW = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT, decision_pb2.MOTION_RENEW
+HOLD = decision_pb2.MOTION_HOLD
 
 
-def _world(**changes: Any) -> World:
+def _world(standing: Mapping[str, Any] | None = None, **changes: Any) -> World:
     """A pause with snap-back in force since closing 1, that binds everyone."""
     wanted = {"binds": pb.BINDS_EVERYONE, "trigger": ALWAYS, "snap_back": True, "wind_down_periods": 0} | changes
-    world = World(agreement(levels=[level("slowdown", 1), level("pause", PAUSE, **wanted)])).found()
+    levels = [level("slowdown", 1), level("pause", PAUSE, **wanted)]
+    made = agreement(levels=levels, standing=change(terms().standing, **(standing or {})))
+    world = World(made).found()
     world.vote(CALL)
     world.close()
     world.close()
@@ -89,6 +108,23 @@ def test_by_pledge_the_floor_binds_who_caused_it() -> None:
         "beta": True,
         "gamma": False,
     }
+
+
+@pytest.mark.parametrize(("lab", "stage"), [("gamma", Stage.IN_FORCE), ("beta", Stage.SUSPENDED)])
+def test_whom_only_a_brake_binds_suspends_nothing(lab: str, stage: Stage) -> None:
+    pause = level("pause", PAUSE, trigger=ALWAYS, snap_back=True, brake=brake_terms())
+    world = World(agreement(levels=[level("slowdown", 1), pause])).found()
+    for one in LABS[:2]:
+        world[one].say(pledge())
+    world.close()
+    world.vote(CALL)
+    world.close()
+    world["gamma"].say(brake())
+    world.close()
+    assert sorted(world.state.levels[PAUSE].binds) == list(LABS)
+    _stands(world, lab, Standing.OUT)
+    world.close()
+    assert _stage(world) is stage
 
 
 @pytest.mark.parametrize("standing", [Standing.RELIED, Standing.ACCUSED])
@@ -182,3 +218,41 @@ def test_a_suspended_level_can_be_called_again_and_not_renewed() -> None:
     # Beta lost its standing before this episode.
     world.close()
     assert _stage(world) is Stage.IN_FORCE
+
+
+def _go_on(world: World, verdict: header_pb2.Verdict.ValueType) -> None:
+    """Close one period in which all attest the last one, and the verifier says so of beta, and honored of others."""
+    period = world.state.period or 0
+    for lab in LABS:
+        world[lab].say(attestation(world.agreement, period))
+        world.assess(lab, period - 1, verdict if lab == "beta" else header_pb2.VERDICT_HONORED)
+    world.close()
+
+
+def test_a_breach_suspends_after_its_notice_and_honored_periods_bring_the_level_back() -> None:
+    world = _world(mandate_periods=60)
+    seen: list[tuple[Standing, Stage]] = []
+    for verdict in [header_pb2.VERDICT_BREACHED] * 8 + [header_pb2.VERDICT_HONORED] * 8:
+        _go_on(world, verdict)
+        seen.append((world.state.conduct["beta"].standing, _stage(world)))
+    standings, stages = zip(*seen, strict=True)
+    accused, out = standings.index(Standing.ACCUSED), standings.index(Standing.OUT)
+    assert out - accused == 3
+    assert stages[:out] == (Stage.IN_FORCE,) * out
+    back = out + standings[out:].index(Standing.RELIED)
+    assert stages[out:back] == (Stage.SUSPENDED,) * (back - out)
+    assert stages[back] is Stage.WINDING
+    assert world.state.levels[PAUSE].episode == 1
+
+
+def test_who_is_held_by_a_vote_suspends_nothing() -> None:
+    for held in (False, True):
+        world = _world(mandate_periods=60, standing={"hold_rule": "council"})
+        while world.state.conduct["beta"].standing is not Standing.ACCUSED:
+            _go_on(world, header_pb2.VERDICT_BREACHED)
+        for lab in ("alpha", "gamma") if held else ("alpha", "beta"):
+            # The vote of the group whose lab it is does not count.
+            world[lab].say(ballot(HOLD, 0, 1, about="beta"))
+        for _ in range(3):
+            _go_on(world, header_pb2.VERDICT_HONORED)
+        assert _stage(world) is (Stage.IN_FORCE if held else Stage.SUSPENDED)

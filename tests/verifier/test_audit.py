@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 import grpc
@@ -12,7 +13,7 @@ import pytest
 
 from daemon.rpc_errors import refused_by
 from protocol.errors import Reason
-from protocol.state import Stage
+from protocol.state import Stage, read_state
 from standstill.v1 import audit_service_pb2 as audit
 from standstill.v1 import audit_service_pb2_grpc, condition_pb2, header_pb2
 from tests import builders
@@ -55,6 +56,17 @@ def test_get_state_tells_where_everything_stands(cluster: Cluster) -> None:
     assert {(log.party, log.state, log.seen) for log in answer.logs} == {
         (name, "ok", cluster.agreement.start_of(3) + 600) for name in cluster.nodes
     }
+
+
+def test_get_state_hands_out_the_state_and_the_terms_if_asked(cluster: Cluster) -> None:
+    begun(cluster)
+    stub = cluster.audit()
+
+    brief, whole = (stub.GetState(audit.GetStateRequest(whole=wanted)) for wanted in (False, True))
+
+    assert (brief.state_text, brief.terms) == (b"", b"")
+    assert sha256(whole.state_text).digest() == whole.state == brief.state
+    assert read_state(whole.state_text).agreement == sha256(whole.terms).digest() == cluster.agreement.digest
 
 
 def test_get_state_answers_before_anything_was_closed(cluster: Cluster) -> None:

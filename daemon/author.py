@@ -120,13 +120,17 @@ class Author:
         return self._cursor.keys
 
     def publish(
-        self, drafts: Sequence[Draft], also: Callable[[Connection, Sequence[ReadLeaf]], None] | None = None
+        self,
+        drafts: Sequence[Draft],
+        also: Callable[[Connection, Sequence[ReadLeaf]], None] | None = None,
+        terms: Agreement | None = None,
     ) -> Published:
         """Sign and log statements, all or none, and return when they are durable.
 
         Args:
             drafts: what to say, in order.
             also: what else to write in the same transaction, given the leaves.
+            terms: the agreement under the terms in force, where they are known; else under its first ones.
 
         Raises:
             Refused: what a reader of the statements would refuse; CLOCK_WENT_BACK if the clock shows less than the
@@ -134,7 +138,7 @@ class Author:
         """
         require(bool(drafts), Reason.FIELD_ABSENT, "drafts", "at least one statement")
         with self._lock:
-            leaves, reads, cursor = self._write(drafts)
+            leaves, reads, cursor = self._write(drafts, terms or self._agreement)
             stored = [store_leaf(leaf, read) for leaf, read in zip(leaves, reads, strict=True)]
             with self._store.transaction() as tx:
                 head = self._store.append(tx, self.origin, self.head, stored)
@@ -144,7 +148,9 @@ class Author:
             self._signed = head, self._sign(head)
             return Published(index, tuple(read.identity for read in reads), self.note)
 
-    def _write(self, drafts: Sequence[Draft]) -> tuple[list[envelope_pb2.Leaf], list[ReadLeaf], Cursor]:
+    def _write(
+        self, drafts: Sequence[Draft], terms: Agreement
+    ) -> tuple[list[envelope_pb2.Leaf], list[ReadLeaf], Cursor]:
         """The leaves, read back as any reader will."""
         cursor, leaves, reads = self._cursor, [], []
         time = self._time()
@@ -155,7 +161,7 @@ class Author:
             )
             # Our own fresh signature needs no check, which would cost three times the signing.
             (read,), cursor = read_leaves(self._agreement, cursor, [leaf], verify=_trust_own)
-            if (refusal := under_terms(read, self._agreement)) is not None:
+            if (refusal := under_terms(read, terms)) is not None:
                 raise refusal
             leaves.append(leaf)
             reads.append(read)

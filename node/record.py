@@ -25,6 +25,7 @@ from protocol.checkpoint import open_checkpoint
 from protocol.closing import Record
 from protocol.errors import Reason, Refused, require
 from protocol.fold import step
+from protocol.in_force import in_force
 from protocol.leaf import Bodies, Cursor, ReadLeaf, read_leaves
 from protocol.note import verifier_key
 from protocol.obedience import Order, order
@@ -193,13 +194,14 @@ class RecordFollower:
     def _covered(self, recorded: record_pb2.Head) -> tuple[Place, list[ReadLeaf]]:
         """The statements of a log that a closing covers first, checked to be those of its head."""
         origin = recorded.origin
-        author = next((party.name for party in self._agreement.terms.parties if party.origin == origin), None)
+        agreement = in_force(self._agreement, self.newest)
+        author = agreement.logs.get(origin)
         if author is None:
             raise Refused(Reason.UNKNOWN_ORIGIN, "closing.heads.origin", repr(origin))
         place = self._store.place(Cursor(origin, author))
         cursor, found = place.cursor, list[ReadLeaf]()
         for batch, _ in self._client.leaves(origin, cursor.index, recorded.size):
-            reads, cursor = read_leaves(self._agreement, cursor, batch, bodies=Bodies.WITHHELD)
+            reads, cursor = read_leaves(agreement, cursor, batch, bodies=Bodies.WITHHELD)
             found += reads
         complete = cursor.index == recorded.size
         require(complete, Reason.LEAF_WITHHELD, origin, f"{cursor.index} of {recorded.size} leaves were served")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from protocol.conduct import Freshness, freshness
-from protocol.in_force import in_force
+from protocol.in_force import first_terms, in_force
 from protocol.levels import LIFTABLE
 from protocol.pledges import solve
-from protocol.state import GOVERNS_AFTER, Stage, Status
+from protocol.state import GOVERNS_AFTER, Membership, Stage, Status
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
@@ -40,6 +40,11 @@ class Duty:
 def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
     """The duty of a lab in a period, under the newest state that governs it."""
     agreement = in_force(agreement, state)
+    # Before it joined, a lab that was admitted later owes nothing.
+    party = state.parties.get(lab)
+    late = lab not in first_terms(agreement).parties
+    if party is None or (late and party.membership is Membership.FORMING):
+        return Duty()
     reports = state.status is Status.IN_FORCE and state.since is not None and period >= state.since
     over = _over(agreement, state, lab, period)
     found, winding = Duty(reports=reports), 0

@@ -18,6 +18,7 @@ from protocol.duty import GOVERNS_AFTER, duty
 from protocol.errors import Refused
 from protocol.fold import initial
 from protocol.in_force import in_force
+from protocol.state import Membership
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, assessment_pb2, header_pb2
 from verifier.held import Held
@@ -76,10 +77,15 @@ class Assessor:
         revisions = []
         for lab, due in self._due(record_period).items():
             for period in sorted(due):
-                if state.since <= period < record_period:
+                if state.since <= period < record_period and self._owes(lab, period):
                     revision = self._settle(lab, period, record_period)
                     revisions += [] if revision is None else [revision]
         return revisions
+
+    def _owes(self, lab: str, period: int) -> bool:
+        """Whether anything is owed by a lab for a period: nothing before it joined."""
+        party = self._state_for(period).parties.get(lab)
+        return party is not None and party.membership is not Membership.FORMING
 
     def _due(self, record_period: int) -> dict[str, set[int]]:
         """By lab, the periods that a closing makes due."""
@@ -119,15 +125,15 @@ class Assessor:
 
     def _touched(self, record_period: int) -> dict[str, set[int]]:
         """By lab, the periods whose verdict may change by the evidence that this closing recorded."""
-        labs = self._agreement.labs
+        labs = self._terms.labs
         found: dict[str, set[int]] = {lab: set() for lab in (*labs, _NOBODY)}
         newest = {lab: verdict.period for lab in labs if (verdict := self._store.verdict(lab)) is not None}
         attested: set[tuple[str, int]] = set()
-        for party in self._agreement.terms.parties:
-            if _SOURCES.isdisjoint(party.roles):
-                continue
+        for party in self._terms.terms.parties:
             start = self._store.recorded_size(party.origin, record_period - 1)
             end = self._store.recorded_size(party.origin, record_period)
+            if _SOURCES.isdisjoint(party.roles) or start == end:
+                continue
             for row in self._store.logs.leaves(party.origin, start, end):
                 if row.period is None:
                     continue
@@ -145,7 +151,7 @@ class Assessor:
     def _lab_at(self, site: bytes) -> str:
         """Lab whose site this is; nobody for a site that no terms list, of which anybody may have spoken."""
         lab, _ = self._terms.sites.get(site, (_NOBODY, None))
-        return lab if lab in self._agreement.labs else _NOBODY
+        return lab
 
     def _windows(self, lab: str, period: int, newest: int) -> Iterator[int]:
         """Later periods up to the newest assessed in which a cap of the lab's level counts what it did in this one."""
@@ -163,7 +169,7 @@ class Assessor:
         """Labs of a delivery that is said late: they are assessed already for a period that counts it."""
         read = self._held.read(origin, row)
         for lab, assessed in newest.items():
-            if row.period is not None and row.period <= assessed and concerns(self._agreement, lab, read):
+            if row.period is not None and row.period <= assessed and concerns(self._terms, lab, read):
                 yield lab
 
     def _revise(self, lab: str, period: int, record_period: int) -> Revision | None:
@@ -204,7 +210,7 @@ class Assessor:
         def keep(tx: Connection, reads: Sequence[ReadLeaf]) -> None:
             self._store.put_verdict(tx, _row(revision, reads[0].index), revision.before)
 
-        self._own.publish([_draft(revision)], also=keep)
+        self._own.publish([_draft(revision)], also=keep, terms=self._terms)
         said = VERDICTS[revision.appraisal.verdict - 1]
         journal().info(
             "assessed", lab=revision.lab, period=revision.period, verdict=said, codes=revision.appraisal.codes

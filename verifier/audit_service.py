@@ -90,7 +90,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             state=state.digest(),
             status=str(state.status),
             levels=[self.level_status(rank, level) for rank, level in state.levels.items()],
-            labs=[self._lab_status(lab, state, reader) for lab in agreement.labs],
+            labs=[self._lab_status(lab, state, reader) for lab in self._labs],
             logs=[
                 audit_service_pb2.LogStatus(
                     party=log.party, origin=log.origin, size=log.size, seen=log.seen, state=log.state
@@ -120,7 +120,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         self._require(context, Reader.VERIFIER)
         if request.lab:
             self._require_lab(request.lab)
-        labs = [request.lab] if request.lab else list(self._agreement.labs)
+        labs = [request.lab] if request.lab else list(self._labs)
         limit = _limit(request.limit)
         # Details are read one by one, until there are enough findings.
         placed = (
@@ -210,8 +210,12 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         return reader
 
     def _require_lab(self, lab: str) -> None:
-        known = lab in self._agreement.labs
-        require(known, Reason.NAME_UNKNOWN, "lab", f"{lab!r}; the labs are {', '.join(self._agreement.labs)}")
+        require(lab in self._labs, Reason.NAME_UNKNOWN, "lab", f"{lab!r}; the labs are {', '.join(self._labs)}")
+
+    @property
+    def _labs(self) -> tuple[str, ...]:
+        """Labs under the terms in force."""
+        return in_force(self._agreement, self._registrar.state).labs
 
 
 def _limit(asked: int) -> int:

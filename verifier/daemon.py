@@ -27,6 +27,7 @@ from daemon.tls import Peer, Peers, load_certificate, read_certificate, server_c
 from protocol.audience import Reader
 from protocol.authoring import Draft
 from protocol.errors import Reason, Refused, require
+from protocol.in_force import in_force
 from protocol.keys import public_key
 from protocol.leaf import Cursor
 from protocol.wire import encode
@@ -218,29 +219,32 @@ class Daemon:
 
     def _require_cosigner(self, seed: bytes) -> None:
         """A head cosigned by a key that the root has not named is cosigned by nobody."""
-        in_force = public_key(seed) in self._own.keys.cosignature
+        named = public_key(seed) in self._own.keys.cosignature
         what = f"expected the cosignature key of KeySet {self._own.keys.version}; restore it from a copy"
-        require(in_force, Reason.KEY_NOT_IN_FORCE, f"{KEYS}/{COSIGNATURE_KEY}", what)
+        require(named, Reason.KEY_NOT_IN_FORCE, f"{KEYS}/{COSIGNATURE_KEY}", what)
 
     def _follow(self, witness: Witness, opened: contextlib.ExitStack) -> list[Follower]:
         own = load_certificate(self._home)
         witness = Witness(witness.name, None) if self._settings.mirror else witness
         handling = Handling(witness, self._settings.chunk_leaves, self._checker.begin, self._accuse)
         followers = []
+        # Whoever was admitted is followed once it is configured, from the next start on.
+        agreement = in_force(self.agreement, self._registrar.state)
         for name, peer in self._settings.peer.items():
-            other = name != self._party.name and name in self.agreement.parties
-            known = ", ".join(sorted(self.agreement.parties.keys() - {self._party.name}))
+            other = name != self._party.name and name in agreement.parties
+            known = ", ".join(sorted(agreement.parties.keys() - {self._party.name}))
             require(other, Reason.NAME_UNKNOWN, f"peer.{name}", f"expected one of {known}; correct verifier.toml")
             certificate = read_certificate(self._home / peer.certificate)
             channel = open_channel(peer.address, own, certificate, name, deadline=self._settings.answer_seconds)
             opened.callback(channel.close)
-            followers.append(Follower(self.agreement, self._store, name, channel, self._clock, handling))
+            followers.append(Follower(agreement, self._store, name, channel, self._clock, handling))
         return followers
 
     def _accuse(self, misbehavior: Misbehavior) -> None:
         """Log a proven contradiction, once per party: one conviction is enough and never expires."""
         if misbehavior.party not in self._accused:
-            self._own.publish([Draft(kind=header_pb2.KIND_MISBEHAVIOR, body=encode(misbehavior))])
+            draft = Draft(kind=header_pb2.KIND_MISBEHAVIOR, body=encode(misbehavior))
+            self._own.publish([draft], terms=in_force(self.agreement, self._registrar.state))
             journal().error("a party contradicted itself", party=misbehavior.party)
 
     @property

@@ -16,6 +16,7 @@ from protocol.authoring import Draft
 from protocol.checkpoint import Checkpoint, open_checkpoint
 from protocol.closing import Record, next_closing
 from protocol.fold import initial, step
+from protocol.in_force import in_force
 from protocol.note import verifier_key
 from protocol.state import Stage, State, read_state
 from protocol.wire import encode
@@ -24,7 +25,11 @@ from verifier.held import Held
 from verifier.store import StoredClosing
 
 if TYPE_CHECKING:
+<<<<<<< HEAD
     from collections.abc import Mapping, Sequence
+=======
+    from collections.abc import Iterable, Sequence
+>>>>>>> w4
 
     from sqlalchemy import Connection
 
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
     from protocol.agreement import Agreement
     from protocol.fold.work import Outcome
     from protocol.leaf import ReadLeaf
+    from standstill.v1 import agreement_pb2
     from verifier.store import VerifierStore
 
 MAX_WHY_CHARACTERS: Final = 4_000
@@ -85,7 +91,7 @@ class Registrar:
         """Close a period: what was witnessed before its end, and nothing else."""
         with self._lock:
             closing = next_closing(self._state, period, self._heads(period))
-            sizes = {party.origin: self._state.parties[party.name].size for party in self._agreement.terms.parties}
+            sizes = {party.origin: self._state.parties[party.name].size for party in self._parties}
             leaves = {
                 head.origin: self._held.leaves(head.origin, sizes[head.origin], head.size) for head in closing.heads
             }
@@ -104,10 +110,15 @@ class Registrar:
         journal().info("closed", period=period, heads=len(closing.heads), refused=len(outcome.refusals))
         return Closed(period, outcome)
 
+    @property
+    def _parties(self) -> Iterable[agreement_pb2.Party]:
+        """The parties whose logs the next closing may cover: newcomers from the step after they were listed."""
+        return in_force(self._agreement, self._state).terms.parties
+
     def _heads(self, period: int) -> list[Checkpoint]:
         """Heads that grew, witnessed before D(p); for its own log the log's signature counts (annex 1.1, 3)."""
         heads = []
-        for party in self._agreement.terms.parties:
+        for party in self._parties:
             recorded = self._state.parties[party.name].size
             if party.origin == self._own.origin:
                 note = self._own.note

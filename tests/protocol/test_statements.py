@@ -207,7 +207,6 @@ CLOSINGS: list[tuple[str, Edit, Reason]] = [
     ("of another period than its header", set_("period", 2), Reason.PERIOD_MISMATCH),
     ("with heads out of order", lambda body: body.heads.reverse(), Reason.ORDER_MISMATCH),
     ("with a log twice", lambda body: body.heads.append(body.heads[-1]), Reason.ORDER_MISMATCH),
-    ("with an unknown log", lambda body: set_("origin", "beta.example/x")(body.heads[1]), Reason.UNKNOWN_ORIGIN),
     ("with a root of 31 bytes", lambda body: set_("root", bytes(31))(body.heads[0]), Reason.DIGEST_LENGTH),
     ("with an empty log", lambda body: set_("size", 0)(body.heads[0]), Reason.VALUE_OUT_OF_RANGE),
     ("with a log of negative size", lambda body: set_("size", WRAPPED)(body.heads[0]), Reason.VALUE_OUT_OF_RANGE),

@@ -25,11 +25,7 @@ from verifier.held import Held
 from verifier.store import StoredClosing
 
 if TYPE_CHECKING:
-<<<<<<< HEAD
-    from collections.abc import Mapping, Sequence
-=======
-    from collections.abc import Iterable, Sequence
->>>>>>> w4
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 

@@ -155,6 +155,8 @@ def _serve(settings: NodeSettings, base: Path, parts: _Parts) -> None:
         _in_thread("attest", attester.run if settings.attest == "automatic" else None, stop),
         _in_thread("record", partial(record.run, settings.record_poll) if record is not None else None, stop),
     ):
+        if record is not None:
+            publisher.judge_by(record.terms)
         head = parts.author.head
         journal().info("ready", address=address, size=head.size)
         line = f"READY {settings.party} {address} {parts.agreement.digest.hex()[:8]} size {head.size}"

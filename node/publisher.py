@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from daemon.journal import journal
@@ -33,6 +33,7 @@ class Publisher:
         """Read from the store what was said before."""
         self._agreement, self._author, self._clock = agreement, author, clock
         self._lock = threading.Lock()
+        self._terms: Callable[[], Agreement] = lambda: agreement
         self._said: set[Said] = set()
         for kind in PERIODIC:
             self._said.update(_said_before(store, author.origin, kind, self._last_period() + 1))
@@ -41,6 +42,10 @@ class Publisher:
     def author(self) -> Author:
         """Who signs."""
         return self._author
+
+    def judge_by(self, terms: Callable[[], Agreement]) -> None:
+        """Judge drafts by the terms in force, where somebody knows them; until then by the first ones."""
+        self._terms = terms
 
     def has_said(self, said: Said) -> bool:
         """Whether the log holds this already."""
@@ -66,7 +71,7 @@ class Publisher:
                 )
                 require(fresh, Reason.PERIOD_OVERLAP, where, what)
                 new.add(said)
-            published = self._author.publish(drafts)
+            published = self._author.publish(drafts, terms=self._terms())
             self._said |= new
         kinds = sorted({header_pb2.Kind.Name(draft.kind).removeprefix("KIND_").lower() for draft in drafts})
         journal().info("published", index=published.index, statements=len(drafts), kinds=kinds)

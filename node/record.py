@@ -127,6 +127,10 @@ class RecordFollower:
         with self._lock:
             return self._states[-1]
 
+    def terms(self) -> Agreement:
+        """The agreement under the terms in force by the last state that was computed here."""
+        return in_force(self._agreement, self.newest)
+
     @property
     def confirmed(self) -> State | None:
         """The newest state whose digest stands in a final closing; None before the second closing."""

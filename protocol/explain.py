@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from protocol import conditions, decisions
 from protocol.decisions import Asked
 from protocol.facts import StateFacts
+from protocol.in_force import in_force
 from protocol.levels import LIFTABLE
 from protocol.recusal import recused
 from protocol.state import Stage
@@ -34,6 +35,7 @@ def lifting(agreement: Agreement, state: State, rank: int) -> Explained:
 
     Its value is what the next closing would find; UNKNOWN never lifts.
     """
+    agreement = in_force(agreement, state)
     level, terms = state.levels[rank], agreement.levels[rank]
     resume = conditions.evaluate(terms.resume, StateFacts(agreement, state))
     asked = Asked(pb.MOTION_LIFT, rank, level.episode)
@@ -49,6 +51,7 @@ def earliest_lift(agreement: Agreement, state: State, rank: int) -> int | None:
     A lower bound by the clocks alone: reports, verdicts and votes may come with the next closing. None where the level
     is not restricted, or where it can never be lifted by vote and condition.
     """
+    agreement = in_force(agreement, state)
     level, terms = state.levels[rank], agreement.levels[rank]
     if level.stage not in LIFTABLE or state.period is None:
         return NEVER

@@ -20,6 +20,7 @@ from protocol.authoring import Draft, write_leaf
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.commitment import SALT_BYTES
 from protocol.errors import Reason, require
+from protocol.judgement import under_terms
 from protocol.keys import public_key
 from protocol.leaf import Cursor, KeyRing, ReadLeaf, read_leaves
 from protocol.statements import KINDS
@@ -154,8 +155,8 @@ class Author:
             )
             # Our own fresh signature needs no check, which would cost three times the signing.
             (read,), cursor = read_leaves(self._agreement, cursor, [leaf], verify=_trust_own)
-            if read.refusal is not None:
-                raise read.refusal
+            if (refusal := under_terms(read, self._agreement)) is not None:
+                raise refusal
             leaves.append(leaf)
             reads.append(read)
         self._last_time = time

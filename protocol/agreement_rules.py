@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from protocol import agreement_meaning as meaning
-from protocol import not_evaluated
+from protocol import agreement_standing as standing
+from protocol import decision_rules, not_evaluated, source_rules
 from protocol.agreement_limits import CLASS_NAME, LABELS, MAX_PERIODS, NAME, ORIGIN, names, within
 from protocol.errors import Reason, Refused
 from protocol.keys import admit_public_key
@@ -58,13 +59,13 @@ def numbers_are_in_range(terms: pb.Agreement) -> Iterator[Refused]:
     yield from within("forming_end_periods", terms.forming_end_periods, 1, MAX_PERIODS)
     yield from within("withdrawal_notice_periods", terms.withdrawal_notice_periods, 1, MAX_PERIODS)
     yield from within("pledge_notice_periods", terms.pledge_notice_periods, 0, MAX_PERIODS)
-    clocks, standing, worth = terms.freshness, terms.standing, terms.verification
+    clocks, worth, conduct = terms.freshness, terms.verification, terms.standing
     yield from within("freshness.publish_within_seconds", clocks.publish_within_seconds, 1, terms.period_seconds)
-    yield from within("standing.breached", standing.breached, 1, standing.of_last)
-    yield from within("standing.of_last", standing.of_last, 1, 100)
-    yield from within("standing.release_notice_periods", standing.release_notice_periods, 1, MAX_PERIODS)
-    yield from within("standing.back_after_periods", standing.back_after_periods, 1, MAX_PERIODS)
-    yield from within("standing.settle_periods", standing.settle_periods, 1, 1_000)
+    yield from within("standing.breached", conduct.breached, 1, conduct.of_last)
+    yield from within("standing.of_last", conduct.of_last, 1, 100)
+    yield from within("standing.release_notice_periods", conduct.release_notice_periods, 1, MAX_PERIODS)
+    yield from within("standing.back_after_periods", conduct.back_after_periods, 1, MAX_PERIODS)
+    yield from within("standing.settle_periods", conduct.settle_periods, 1, 1_000)
     quantity = "verification.significant_quantity_teraflop"
     yield from within(quantity, worth.significant_quantity_teraflop, 1, 2**63 - 1)
     yield from within("verification.window_periods", worth.window_periods, 1, MAX_PERIODS)
@@ -115,7 +116,9 @@ def keys_are_admissible(terms: pb.Agreement) -> Iterator[Refused]:
     """Keys satisfy the Ed25519 profile, and one key has one purpose in the whole agreement."""
     seen: set[bytes] = set()
     for party in terms.parties:
-        for field, key in (("log_key", party.log_key), *(("root_keys", root) for root in party.root_keys)):
+        seats = [seat for listed in party.seats for seat in listed.seats if seat.public_key]
+        keys = [("log_key", party.log_key), *(("root_keys", root) for root in party.root_keys)]
+        for field, key in (*keys, *((f"seats.{seat.name}", seat.public_key) for seat in seats)):
             where = f"parties.{party.name}.{field}"
             try:
                 admit_public_key(key, where)
@@ -170,19 +173,32 @@ _FORM: _Rules = (
     false_alarm_has_a_quantile,
     names_are_well_formed,
     parties_are_complete,
+    decision_rules.seats_are_complete,
     keys_are_admissible,
     sites_are_distinct,
     chip_classes_are_complete,
     not_evaluated.problems,
 )
-_NAMES: _Rules = (meaning.references_resolve,)
-_OF_DRAFTS: _Rules = (meaning.clocks_agree, meaning.levels_rise)
+_NAMES: _Rules = (
+    meaning.references_resolve,
+    source_rules.reporters_are_known,
+    decision_rules.seats_are_held_by_parties,
+    decision_rules.rules_are_named,
+    decision_rules.needs_are_well_formed,
+)
+_OF_DRAFTS: _Rules = (meaning.clocks_agree, decision_rules.brakes_are_timed, meaning.levels_rise)
 _MEANING: _Rules = (
     meaning.quorums_can_be_met,
-    meaning.callers_and_lifters_overlap,
+    source_rules.enough_may_report,
+    decision_rules.rules_can_be_met,
+    decision_rules.callers_and_lifters_overlap,
+    decision_rules.brakes_cannot_be_chained,
     meaning.clocks_agree,
+    decision_rules.brakes_are_timed,
     meaning.levels_rise,
     meaning.conditions_make_sense,
     meaning.sources_are_independent,
     meaning.required_evidence_has_a_source,
+    standing.silence_releases_last,
+    standing.answers_have_a_clock,
 )

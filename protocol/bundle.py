@@ -21,6 +21,8 @@ from protocol.commitment import ENTRY_TAG, commit
 from protocol.cosignature import cosignature_verifier, cosignatures, witness_key
 from protocol.duty import duty
 from protocol.errors import Reason, Refused, require
+from protocol.in_force import in_force
+from protocol.judgement import judged
 from protocol.leaf import Cursor, KeyRing, ReadLeaf, read_leaves
 from protocol.merkle import leaf_hash, verify_inclusion
 from protocol.note import ed25519_verifier, open_note, verifier_key
@@ -140,8 +142,8 @@ def _format(view: _View) -> tuple[Result, str]:
     # Two parts of one log could each be checked and the other be read.
     origins = [log.origin for log in view.bundle.logs]
     require(len(set(origins)) == len(origins), Reason.NAME_TWICE, "bundle.logs", "each origin once")
-    # Terms cannot be amended yet, so a bundle that brings amended ones is not one of this agreement.
-    require(not view.bundle.terms, Reason.BUNDLE_MALFORMED, "bundle.terms", "amended terms")
+    # Amended terms that govern a period stand in its state, whose digest the record holds; loose ones prove nothing.
+    require(not view.bundle.terms, Reason.BUNDLE_MALFORMED, "bundle.terms", "terms beside those in the state")
     return Result.PASSED, f"{len(view.data):,} bytes, {len(view.bundle.logs)} logs"
 
 
@@ -291,6 +293,7 @@ def _assessment(view: _View) -> tuple[Result, str]:
     governs = view.state.period is None or view.state.period + 2 <= bundle.period
     newest = view.closings[0][1].period + 2 > bundle.period
     require(governs and newest, Reason.STATE_DIFFERS, "bundle.state", f"does not govern period {bundle.period}")
+    agreement = in_force(agreement, view.state)
     owed = duty(agreement, view.state, bundle.lab, bundle.period)
     wanted = needs(agreement, owed, bundle.lab, bundle.period)
     read = [leaf for found in view.leaves.values() for leaf in found]
@@ -318,9 +321,10 @@ def _assessment(view: _View) -> tuple[Result, str]:
 def _stated(view: _View) -> ReadLeaf:
     """The newest revision of the verifier's assessment of the lab and period in the bundle."""
     bundle = view.bundle
+    terms = in_force(view.agreement, view.state)
     found = [
         leaf
-        for leaf in view.leaves[view.agreement.parties[bundle.verifier].origin]
+        for leaf in (judged(one, terms) for one in view.leaves[view.agreement.parties[bundle.verifier].origin])
         if leaf.refusal is None
         and leaf.header is not None
         and (leaf.header.assessment.lab, leaf.header.period) == (bundle.lab, bundle.period)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from protocol.errors import Reason, Refused
+from protocol.judgement import judged
 from protocol.revocation import by_revoked_key, is_key_set, revoked
 from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, record_pb2
 from standstill.v1 import header_pb2 as pb
@@ -172,7 +173,7 @@ def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:
         return body.party == lab
     # The header says which site a reading speaks of, also where the reading itself was refused.
     if leaf.header is not None and leaf.header.kind == pb.KIND_METER_READING:
-        return agreement.sites[leaf.header.site][0] == lab
+        return leaf.header.site in agreement.sites and agreement.sites[leaf.header.site][0] == lab
     return author == lab and not is_key_set(leaf)
 
 
@@ -189,7 +190,7 @@ def build_case(
     """Sort the statements that :func:`needs` named into a case.
 
     Args:
-        agreement: the terms.
+        agreement: the terms that govern the period; statements are judged under them.
         duty: of the lab in the period.
         lab: name of the lab.
         period: period assessed.
@@ -198,7 +199,7 @@ def build_case(
         recorded: period of the closing that first covers a leaf.
         closed: periods after `period` that were closed, up to `record_period`; all of them if absent.
     """
-    ordered = sorted(leaves, key=lambda leaf: (leaf.origin, leaf.index))
+    ordered = sorted((judged(leaf, agreement) for leaf in leaves), key=lambda leaf: (leaf.origin, leaf.index))
     known = [(leaf, recorded(leaf)) for leaf in ordered if is_key_set(leaf) or concerns(agreement, lab, leaf)]
     taken = _taken_back(known)
     about = [(_admitted(leaf, period, at, taken), at) for leaf, at in known if not is_key_set(leaf)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from protocol.agreement_limits import quorum
 from protocol.errors import Reason, require
-from standstill.v1 import record_pb2
+from standstill.v1 import agreement_pb2, record_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,6 +36,17 @@ class Record:
     def digest(self) -> bytes:
         """SHA-256 of the closing's body, 32 bytes."""
         return sha256(self.data).digest()
+
+
+class Quorum(NamedTuple):
+    """How many of which verifier operators, by control group, make a closing final (annex 1.1, 2)."""
+
+    operators: frozenset[str]
+    needed: int
+
+    def met(self, cosigned: Iterable[str]) -> bool:
+        """Whether these control groups are enough."""
+        return len(self.operators & set(cosigned)) >= self.needed
 
 
 def next_closing(state: State, period: int, heads: Iterable[Checkpoint], term: int = 0) -> record_pb2.Closing:
@@ -83,3 +95,19 @@ def require_next(state: State, closing: record_pb2.Closing, sizes: Mapping[str, 
         require(head.origin in sizes, Reason.UNKNOWN_ORIGIN, "closing.heads.origin", repr(head.origin))
         grows = head.size > sizes[head.origin]
         require(grows, Reason.CLOSING_NOT_NEXT, f"closing.heads.{head.origin}", f"size {head.size} does not rise")
+
+
+def quorums_needed(old: agreement_pb2.Agreement, new: agreement_pb2.Agreement) -> tuple[Quorum, ...]:
+    """What makes a closing final at which terms take over from others (annex 3.3).
+
+    Returns:
+        One quorum where both terms name the same verifiers; else that of the old set and that of the new one, of which
+        each is needed.
+    """
+    found = (_quorum(old), _quorum(new))
+    return found[:1] if found[0] == found[1] else found
+
+
+def _quorum(terms: agreement_pb2.Agreement) -> Quorum:
+    operators = frozenset(party.owner for party in terms.parties if agreement_pb2.ROLE_VERIFIER in party.roles)
+    return Quorum(operators, quorum(terms))

@@ -5,7 +5,8 @@
     envelope = DSSE over the header                                           what was signed
     header.body_commitment = SHA-256("standstill.v1/body" LF || body salt || body)
 
-A statement that breaks a rule keeps its place in the chain and is marked with its refusal; nothing it says counts. A
+A statement that breaks a rule keeps its place in the chain and is marked with its refusal; nothing it says counts.
+Reading checks form; what the terms have to say is judged where a statement is counted (:mod:`protocol.judgement`). A
 leaf that is withheld, or whose body is another than the header commits to, stops the reading: nothing after it counts
 until it is supplied (annex 7, 3).
 """
@@ -23,8 +24,7 @@ from protocol.errors import Reason, Refused, require
 from protocol.keys import signature_holds
 from protocol.merkle import leaf_hash
 from protocol.statements import KINDS, KindRule
-from protocol.statements import inquiry as inquiries
-from protocol.statements.assessment import summary
+from protocol.statements.inquiry import ASKING
 from protocol.wire import MAX_MESSAGE_BYTES, MAX_UINT, parse
 from standstill.v1 import header_pb2, membership_pb2
 
@@ -171,6 +171,10 @@ class Unchecked:
         return found
 
 
+READ_AT_ONCE: Final = frozenset({header_pb2.KIND_KEY_SET, header_pb2.KIND_CLOSING})
+"""Kinds whose rules hold whatever the terms say, because other statements cannot be read before them."""
+
+
 def read_leaves(
     agreement: Agreement,
     cursor: Cursor,
@@ -242,11 +246,12 @@ def read_body(agreement: Agreement, header: header_pb2.Header, data: bytes) -> M
     """The body of a statement whose header was checked and commits to these bytes.
 
     Raises:
-        Refused: a wire reason, or the first broken rule of the kind.
+        Refused: a wire reason; for a KeySet and a closing also the first broken rule of the kind.
     """
     rule = KINDS[header.kind]
     body = parse(rule.body, data, "body")
-    rule.validate(body, header, agreement)
+    if header.kind in READ_AT_ONCE:
+        rule.validate(body, header, agreement)
     return body
 
 
@@ -299,12 +304,14 @@ def _header(agreement: Agreement, at: _At, payload_type: str, payload: bytes) ->
         raise Refused(Reason.PERIOD_UNEXPECTED, "header.period", _stated(rule.period))
     if header.period > MAX_UINT or header.claimed_time > MAX_UINT:
         raise Refused(Reason.QUANTITY_OUT_OF_RANGE, "header.period", f"at most {MAX_UINT}")
-    _site(agreement, header, rule)
+    if header.site and not rule.site:
+        raise Refused(Reason.SITE_UNKNOWN, "header.site", "must be absent in this kind")
     if header.audience != rule.audience:
         raise Refused(Reason.AUDIENCE_MISMATCH, "header.audience", f"{header.audience}, not {rule.audience}")
-    _summary(agreement, header)
-    if rule.roles and rule.roles.isdisjoint(agreement.parties[at.author].roles):
-        raise Refused(Reason.NO_AUTHORITY, "header.author", f"{at.author} has no role that says this")
+    if header.HasField("assessment") is not (header.kind == header_pb2.KIND_ASSESSMENT):
+        raise Refused(Reason.SUMMARY_UNEXPECTED, "header.assessment", _stated(not header.HasField("assessment")))
+    if header.HasField("inquiry") is not (header.kind in ASKING):
+        raise Refused(Reason.SUMMARY_UNEXPECTED, "header.inquiry", _stated(not header.HasField("inquiry")))
     return header
 
 
@@ -326,33 +333,6 @@ def _place(at: _At, header: header_pb2.Header, rule: KindRule) -> None:
 
 def _stated(expected: bool) -> str:
     return "must be stated by this kind" if expected else "must be absent in this kind"
-
-
-def _site(agreement: Agreement, header: header_pb2.Header, rule: KindRule) -> None:
-    """A site is one that the agreement lists; a lab speaks of its own."""
-    if not rule.site:
-        if header.site:
-            raise Refused(Reason.SITE_UNKNOWN, "header.site", "must be absent in this kind")
-        return
-    if header.site not in agreement.sites:
-        raise Refused(Reason.SITE_UNKNOWN, "header.site", header.site.hex())
-    lab, _ = agreement.sites[header.site]
-    if header.kind == header_pb2.KIND_COMPUTE_ATTESTATION and lab != header.author:
-        raise Refused(Reason.SITE_UNKNOWN, "header.site", f"a site of {lab}")
-
-
-def _summary(agreement: Agreement, header: header_pb2.Header) -> None:
-    """Assessments, questions and answers, and only they, carry the part that the fold counts."""
-    expected = header.kind == header_pb2.KIND_ASSESSMENT
-    if header.HasField("assessment") is not expected:
-        raise Refused(Reason.SUMMARY_UNEXPECTED, "header.assessment", _stated(expected))
-    if expected:
-        summary(header, agreement)
-    asks = header.kind in inquiries.ASKING
-    if header.HasField("inquiry") is not asks:
-        raise Refused(Reason.SUMMARY_UNEXPECTED, "header.inquiry", _stated(asks))
-    if asks:
-        inquiries.summary(header, agreement)
 
 
 def _claim(

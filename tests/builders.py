@@ -19,6 +19,7 @@ from protocol.agreement import Agreement
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.closing import Record, next_closing
 from protocol.fold.work import Outcome
+from protocol.judgement import judged
 from protocol.leaf import HEADER_TYPE, Cursor, KeyRing, ReadLeaf, read_leaves
 from protocol.state import State
 from protocol.statements import KINDS
@@ -191,15 +192,15 @@ class Party:
         return change(leaf, envelope=envelope.seal(payload_type, wire.encode(header) + extra, signing))
 
     def peek(self, leaf: envelope_pb2.Leaf) -> ReadLeaf:
-        """A leaf read at the end of the log, not appended."""
-        return read_leaves(self.agreement, self.cursor, [leaf])[0][0]
+        """A leaf read at the end of the log and judged under the first terms, not appended."""
+        return judged(read_leaves(self.agreement, self.cursor, [leaf])[0][0], self.agreement)
 
     def append(self, leaf: envelope_pb2.Leaf) -> ReadLeaf:
-        """A leaf read at the end of the log and appended, whether it is refused or not."""
+        """A leaf read at the end of the log and appended, refused or not; judged under the first terms."""
         (read,), self.cursor = read_leaves(self.agreement, self.cursor, [leaf])
         self.leaves.append(leaf)
         self.read.append(read)
-        return read
+        return judged(read, self.agreement)
 
     def say(
         self,
@@ -295,7 +296,8 @@ class World:
     ) -> None:
         """Voters ask for something of a level, in the episode that it would be about."""
         current = self.state.levels[rank].episode
-        named = current + (motion == decision_pb2.MOTION_CALL) if episode is None else episode
+        next_one = motion in {decision_pb2.MOTION_CALL, decision_pb2.MOTION_RATIFY, decision_pb2.MOTION_ARM}
+        named = current + next_one if episode is None else episode
         for voter in voters:
             self.parties[voter].say(ballot(motion, rank, named, yes=yes))
 

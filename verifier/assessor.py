@@ -7,7 +7,6 @@ that evidence just recorded may change.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from daemon.journal import journal
@@ -18,6 +17,7 @@ from protocol.conduct import VERDICTS
 from protocol.duty import GOVERNS_AFTER, duty
 from protocol.errors import Refused
 from protocol.fold import initial
+from protocol.in_force import in_force
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, assessment_pb2, header_pb2
 from verifier.held import Held
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from verifier.store import VerifierStore
 
 _SOURCES: Final = frozenset({agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_METER, agreement_pb2.ROLE_SUPPLIER})
+_NOBODY: Final = ""
+"""In place of a lab, for what is said of a site that no lab has."""
 _OF_DELIVERIES: Final = (header_pb2.KIND_TRANSFER, header_pb2.KIND_SHIPMENT_REPORT)
 
 
@@ -56,6 +58,7 @@ class Assessor:
         """Publish through `own`."""
         self._agreement, self._store, self._own = agreement, store, own
         self._held = Held(agreement, store.logs)
+        self._terms = agreement
         self._governing: dict[int, State] = {}
         self._failed: set[tuple[str, int]] = set()
 
@@ -69,6 +72,7 @@ class Assessor:
         if state.since is None:
             return []
         self._governing.clear()
+        self._terms = in_force(self._agreement, state)
         revisions = []
         for lab, due in self._due(record_period).items():
             for period in sorted(due):
@@ -115,8 +119,9 @@ class Assessor:
 
     def _touched(self, record_period: int) -> dict[str, set[int]]:
         """By lab, the periods whose verdict may change by the evidence that this closing recorded."""
-        found: dict[str, set[int]] = {lab: set() for lab in self._agreement.labs}
-        newest = {lab: verdict.period for lab in found if (verdict := self._store.verdict(lab)) is not None}
+        labs = self._agreement.labs
+        found: dict[str, set[int]] = {lab: set() for lab in (*labs, _NOBODY)}
+        newest = {lab: verdict.period for lab in labs if (verdict := self._store.verdict(lab)) is not None}
         attested: set[tuple[str, int]] = set()
         for party in self._agreement.terms.parties:
             if _SOURCES.isdisjoint(party.roles):
@@ -126,27 +131,33 @@ class Assessor:
             for row in self._store.logs.leaves(party.origin, start, end):
                 if row.period is None:
                     continue
-                if row.kind == header_pb2.KIND_COMPUTE_ATTESTATION:
+                if row.kind == header_pb2.KIND_COMPUTE_ATTESTATION and party.name in labs:
                     attested.add((party.name, row.period))
                 elif row.kind == header_pb2.KIND_METER_READING:
-                    found[self._agreement.sites[row.site][0]].add(row.period)
+                    found[self._lab_at(row.site)].add(row.period)
                 elif row.kind in _OF_DELIVERIES:
                     for lab in self._moved(party.origin, row, newest):
                         found[lab].add(newest[lab])
         for lab, period in attested:
             found[lab] |= {period, *self._windows(lab, period, newest.get(lab, period))}
-        return found
+        return {lab: found[lab] for lab in labs}
+
+    def _lab_at(self, site: bytes) -> str:
+        """Lab whose site this is; nobody for a site that no terms list, of which anybody may have spoken."""
+        lab, _ = self._terms.sites.get(site, (_NOBODY, None))
+        return lab if lab in self._agreement.labs else _NOBODY
 
     def _windows(self, lab: str, period: int, newest: int) -> Iterator[int]:
         """Later periods up to the newest assessed in which a cap of the lab's level counts what it did in this one."""
         for later in range(period + 1, min(period + self._longest_window, newest + 1)):
-            owed = duty(self._agreement, self._state_for(later), lab, later)
-            if owed.level and later - _window(self._agreement.levels[owed.level]) < period:
+            state = self._state_for(later)
+            owed = duty(self._agreement, state, lab, later)
+            if owed.level and later - _window(in_force(self._agreement, state).levels[owed.level]) < period:
                 yield later
 
-    @cached_property
+    @property
     def _longest_window(self) -> int:
-        return max(map(_window, self._agreement.levels.values()), default=1)
+        return max(map(_window, self._terms.levels.values()), default=1)
 
     def _moved(self, origin: str, row: StoredLeaf, newest: Mapping[str, int]) -> Iterator[str]:
         """Labs of a delivery that is said late: they are assessed already for a period that counts it."""
@@ -165,15 +176,16 @@ class Assessor:
     def appraise(self, lab: str, period: int, record_period: int) -> Appraisal:
         """Appraise a lab in a period on what is recorded by a closing."""
         state = self._state_for(period)
-        owed = duty(self._agreement, state, lab, period)
+        terms = in_force(self._agreement, state)
+        owed = duty(terms, state, lab, period)
         sizes: dict[str, int] = {}
         leaves: list[ReadLeaf] = []
-        for need in needs(self._agreement, owed, lab, period):
+        for need in needs(terms, owed, lab, period):
             if need.origin not in sizes:
                 sizes[need.origin] = self._store.recorded_size(need.origin, record_period)
             leaves += self._held.needed(need, sizes[need.origin])
         closed = self._store.closed_after(period, record_period)
-        case = build_case(self._agreement, owed, lab, period, record_period, leaves, self._recorded, closed)
+        case = build_case(terms, owed, lab, period, record_period, leaves, self._recorded, closed)
         return appraise(case, state.digest())
 
     def _state_for(self, period: int) -> State:

@@ -9,6 +9,8 @@ from protocol.case import concerns, needs
 from protocol.duty import GOVERNS_AFTER, duty
 from protocol.errors import Reason, Refused
 from protocol.fold import initial
+from protocol.in_force import in_force
+from protocol.judgement import judged
 from protocol.revocation import revoked
 from standstill.v1 import assessment_pb2, bundle_pb2, envelope_pb2, header_pb2
 from verifier.held import Held
@@ -65,13 +67,15 @@ class Bundler:
     def _evidence(self, lab: str, period: int, state: State, record_period: int) -> dict[str, dict[int, StoredLeaf]]:
         """Statements that the case rests on, by log and leaf."""
         found: dict[str, dict[int, StoredLeaf]] = {}
-        for need in needs(self._agreement, duty(self._agreement, state, lab, period), lab, period):
+        terms = in_force(self._agreement, state)
+        for need in needs(terms, duty(terms, state, lab, period), lab, period):
             size = self._store.recorded_size(need.origin, record_period)
-            for row in self._store.logs.by_kind(need.origin, need.kind, need.first, need.last):
-                read = self._held.read(need.origin, row)
+            # A log of which nothing is recorded may not be known here.
+            for row in self._store.logs.by_kind(need.origin, need.kind, need.first, need.last) if size else ():
+                read = judged(self._held.read(need.origin, row), terms)
                 # What was refused and speaks of another period is nothing that the case looks at.
                 moot = read.refusal is not None and row.period != period
-                if row.sequence < size and not moot and concerns(self._agreement, lab, read):
+                if row.sequence < size and not moot and concerns(terms, lab, read):
                     found.setdefault(need.origin, {})[row.sequence] = row
         return found
 

@@ -33,7 +33,9 @@ class Held:
         return Leaves(self, origin, start, end)
 
     def needed(self, need: Need, size: int) -> Iterator[ReadLeaf]:
-        """Leaves that a case needs, as far as they are recorded."""
+        """Leaves that a case needs, as far as they are recorded; a log of which nothing is may not be known here."""
+        if not size:
+            return
         for row in self._logs.by_kind(need.origin, need.kind, need.first, need.last):
             if row.sequence < size:
                 yield self.read(need.origin, row)
@@ -44,7 +46,7 @@ class Held:
             yield self.read(origin, row, open_body=row.audience <= header_pb2.AUDIENCE_PARTIES)
 
     def read(self, origin: str, row: StoredLeaf, *, open_body: bool = True) -> ReadLeaf:
-        """A leaf whose header was checked when it came in; its body is checked here, where it is first used."""
+        """A leaf whose header was checked when it came in; its body is read here, and judged where it is counted."""
         header = None
         # kind 0 marks a leaf whose header could not be read.
         if row.kind:

@@ -16,6 +16,7 @@ from protocol.fold.ballots import ballots
 from protocol.fold.bind import bind
 from protocol.fold.boundary import boundary
 from protocol.fold.facts import facts
+from protocol.fold.inquiries import inquiries
 from protocol.fold.intake import intake, keys, proofs
 from protocol.fold.phases import phases
 from protocol.fold.schedule import schedule
@@ -64,10 +65,11 @@ STAGES: Final[tuple[Callable[[Work], None], ...]] = (
     intake,
     keys,
     facts,
+    inquiries,
     conduct,
     ballots,
     phases,
     bind,
     schedule,
 )
-"""The ten stages, in order."""
+"""The ten stages, in order; what annex 3.2 calls facts are two functions here."""

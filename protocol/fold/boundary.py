@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from protocol import pledges
 from protocol.facts import StateFacts
+from protocol.fold.amendments import take_over
 from protocol.state import Membership, Stage
 
 if TYPE_CHECKING:
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def boundary(work: Work) -> None:
-    """1: what was scheduled for this step: exits, and the end of pledges that were replaced."""
-    # Exit only when the notice has run out and every level is open (annex 3.4).
-    quiet = all(level.stage is Stage.OPEN for level in work.old.levels.values())
+    """1: what was scheduled for this step: exits, the end of pledges that were replaced, terms that take over."""
+    # Exit only when the notice has run out, every level is open and no brake runs (annex 3.4).
+    quiet = all(level.stage is Stage.OPEN and not level.brake_left for level in work.old.levels.values())
     parties = {}
     for name, party in work.old.parties.items():
         if party.membership is Membership.NOTICE:
@@ -26,12 +27,16 @@ def boundary(work: Work) -> None:
             parties[name] = replace(party, notice_left=left, membership=Membership.OUT if gone else party.membership)
         else:
             parties[name] = party
-    ran = {lab: _run(work, pledge) for lab, pledge in work.old.pledges.items()}
+    ran = {lab: _run(work, lab, pledge) for lab, pledge in work.old.pledges.items()}
     work.new = replace(work.new, parties=parties, pledges=ran)
+    take_over(work)
 
 
-def _run(work: Work, pledge: PledgeState) -> PledgeState:
+def _run(work: Work, lab: str, pledge: PledgeState) -> PledgeState:
     """A lab's pledges one step later: a replaced one runs for its notice, and on while it binds (annex 3.3)."""
+    # Who leaves keeps what it pledged before until it is out: a pledge made in the notice replaces none (annex 3.4).
+    if work.old.parties[lab].membership is Membership.NOTICE:
+        return pledge
     profile = {lab: other.kept for lab, other in work.old.pledges.items()}
     alone = replace(pledge, current=b"", floor=0)
     binds = pledges.kept(alone, pledge.kept, StateFacts(work.agreement, work.old, profile))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from protocol.decisions import out_of_turn
 from protocol.errors import Reason, Refused
+from protocol.fold import evidence
 from protocol.fold.allowed import not_allowed
+from protocol.fold.newcomers import cannot_join
+from protocol.in_force import first_terms
 from protocol.revocation import by_revoked_key, revoked
 from protocol.state import Membership, Status
-from standstill.v1 import decision_pb2
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
@@ -58,14 +61,17 @@ def _without_authority(work: Work, leaf: ReadLeaf) -> Refused | None:
     """The first rule of authority that a statement breaks (annex 3.2, stage 3)."""
     header, old = leaf.header, work.old
     assert header is not None  # noqa: S101 - a leaf without a header carries its refusal
-    if header.kind in _MEMBERSHIP:
+    if header.kind == pb.KIND_KEY_SET:
         return None
-    if header.kind == pb.KIND_ACCESSION:
-        return not_allowed(work.agreement, leaf)
+    if header.kind in _JOINING:
+        return cannot_join(work, leaf)
     # While forming, only Founding and KeySet count (annex 3.5, 2).
     if old.status is not Status.IN_FORCE:
         return Refused(Reason.NOT_IN_FORCE, "header.kind", f"the agreement is {old.status}")
     membership = old.parties[header.author].membership
+    # Whoever was admitted says nothing before it has acceded (annex 3.5, 3).
+    if membership is Membership.FORMING and header.author not in first_terms(work.agreement).parties:
+        return Refused(Reason.ACCESSION_DUE, "header.author", f"{header.author} has not acceded")
     if membership not in {Membership.IN, Membership.NOTICE}:
         return Refused(Reason.NO_AUTHORITY, "header.author", f"{header.author} is {membership}")
     return not_allowed(work.agreement, leaf) or _out_of_turn(work, leaf, header, membership)
@@ -73,21 +79,18 @@ def _without_authority(work: Work, leaf: ReadLeaf) -> Refused | None:
 
 def _out_of_turn(work: Work, leaf: ReadLeaf, header: pb.Header, membership: Membership) -> Refused | None:
     """The first rule of a kind that a party breaks by saying this now."""
-    # In notice a party may tighten, not relax (annex 3.4).
-    if header.kind == pb.KIND_BALLOT and membership is Membership.NOTICE:
-        motion = leaf.body.motion  # type: ignore[union-attr]
-        if motion == decision_pb2.MOTION_LIFT:
-            return Refused(Reason.NO_AUTHORITY, "ballot.motion", f"{header.author} is leaving and may not lift")
+    if header.kind == pb.KIND_BALLOT and (refusal := out_of_turn(work.old, leaf.body, header.author)):  # type: ignore[arg-type]
+        return refusal
     # Who replaces a pledge twice within its notice would be rid of the first without notice (annex 3.3).
     if header.kind == pb.KIND_PLEDGE and work.new.pledges[header.author].older:
         return Refused(Reason.PLEDGE_STILL_RUNS, "header.kind", "the pledge replaced last has not run out")
     # An attestation or reading recorded by D(p) speaks of a period that had ended.
     if header.kind in _OF_ENDED_PERIODS and header.period >= work.record.closing.period:
         return Refused(Reason.PERIOD_MISMATCH, "header.period", f"{header.period} had not ended")
-    return None
+    return evidence.out_of_turn(work, leaf)
 
 
-_MEMBERSHIP: Final = frozenset({pb.KIND_FOUNDING, pb.KIND_KEY_SET})
+_JOINING: Final = frozenset({pb.KIND_FOUNDING, pb.KIND_ACCESSION})
 
 
 _OF_ENDED_PERIODS: Final = frozenset({pb.KIND_COMPUTE_ATTESTATION, pb.KIND_METER_READING, pb.KIND_ASSESSMENT})
@@ -96,7 +99,7 @@ _OF_ENDED_PERIODS: Final = frozenset({pb.KIND_COMPUTE_ATTESTATION, pb.KIND_METER
 def keys(work: Work) -> None:
     """4: who has founded, and under which KeySet each party speaks."""
     parties = dict(work.new.parties)
-    for leaf in work.of_kind(pb.KIND_FOUNDING):
+    for leaf in (*work.of_kind(pb.KIND_FOUNDING), *work.of_kind(pb.KIND_ACCESSION)):
         name = work.agreement.logs[leaf.origin]
         parties[name] = replace(parties[name], founded=True)
     for leaf in work.of_kind(pb.KIND_KEY_SET):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from protocol.fold.amendments import amendments
+from protocol.fold.newcomers import admissions, joined
 from protocol.state import Membership, Status
 from standstill.v1 import header_pb2 as pb
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def schedule(work: Work) -> None:
-    """10: what takes effect with the next step: entry into force, new pledges, notices of withdrawal."""
+    """10: what takes effect with the next step: entry into force, new pledges, notices, admissions, amendments."""
     parties, held = dict(work.new.parties), dict(work.new.pledges)
     # Of several pledges of a lab in one record only the newest was ever in force.
     newest = {work.agreement.logs[leaf.origin]: leaf.body for leaf in work.of_kind(pb.KIND_PLEDGE)}
@@ -29,19 +31,21 @@ def schedule(work: Work) -> None:
             parties[name] = replace(parties[name], membership=Membership.NOTICE, notice_left=notice)
     work.new = replace(work.new, parties=parties, pledges=held)
     _form(work)
+    admissions(work)
+    amendments(work)
 
 
 def _form(work: Work) -> None:
     """Entry into force when all founders have signed under a KeySet, void after the forming end (annex 3.5, 2)."""
-    parties, terms = dict(work.new.parties), work.agreement.terms
+    parties, terms = work.new.parties, work.agreement.terms
     ready = {name for name, party in parties.items() if party.founded and party.keys_version}
-    status, since = work.new.status, work.new.since
+    status, since, entered = work.new.status, work.new.since, work.new.entered
     if status is Status.FORMING and ready.issuperset(terms.founding):
-        status, since = Status.IN_FORCE, work.governed
+        status, since, entered = Status.IN_FORCE, work.governed, work.new.closings
     elif status is Status.FORMING and work.new.closings >= terms.forming_end_periods:
         status = Status.VOID
+    work.new = replace(work.new, status=status, since=since, entered=entered)
     if status is Status.IN_FORCE:
-        for name in ready:
+        for name in sorted(ready):
             if parties[name].membership is Membership.FORMING:
-                parties[name] = replace(parties[name], membership=Membership.IN)
-    work.new = replace(work.new, parties=parties, status=status, since=since)
+                joined(work, name)

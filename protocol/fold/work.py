@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from protocol.duty import GOVERNS_AFTER
 from protocol.errors import Reason, Refused, require
+from protocol.judgement import judged
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
     from protocol.closing import Record
     from protocol.leaf import ReadLeaf
+    from protocol.levels import Event
     from protocol.state import Stage, State
     from protocol.truth import Explained
     from standstill.v1 import header_pb2 as pb
@@ -26,12 +28,14 @@ class Transition:
         before: stage before.
         after: stage after.
         why: the events, with the tests and ballots behind them.
+        row: the events of the row that fired (annex 5.2).
     """
 
     level: int
     before: Stage
     after: Stage
     why: Explained
+    row: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,19 @@ class Outcome:
 
 @dataclass(slots=True)
 class Work:
-    """A step in progress: the old state, and the parts of the new one as the stages write them."""
+    """A step in progress: the old state, and the parts of the new one as the stages write them.
+
+    Attributes:
+        agreement: the terms in force.
+        old: the state before.
+        record: what is recorded.
+        new: the state so far.
+        accepted: statements that count, log by log in leaf order.
+        refusals: as in :class:`Outcome`.
+        transitions: as in :class:`Outcome`.
+        reasons: as in :class:`Outcome`.
+        braked: ranks of the levels whose brake is used in this record.
+    """
 
     agreement: Agreement
     old: State
@@ -64,10 +80,11 @@ class Work:
     refusals: dict[tuple[str, int], Refused] = field(default_factory=dict)
     transitions: list[Transition] = field(default_factory=list)
     reasons: dict[int | str, Explained] = field(default_factory=dict)
+    braked: set[int] = field(default_factory=set)
     _leaves: dict[str, list[ReadLeaf]] = field(default_factory=dict)
 
     def leaves(self, origin: str) -> list[ReadLeaf]:
-        """The leaves that the closing covers first in a log that grew.
+        """The leaves that the closing covers first in a log that grew, judged under the terms in force.
 
         Raises:
             Refused: LEAF_WITHHELD unless they are all leaves from the recorded size to the new one.
@@ -78,7 +95,7 @@ class Work:
             end = next(head.size for head in self.record.closing.heads if head.origin == origin)
             complete = [leaf.index for leaf in found] == list(range(begin, end))
             require(complete, Reason.LEAF_WITHHELD, f"record.{origin}", f"{len(found)} leaves from {begin} to {end}")
-            self._leaves[origin] = found
+            self._leaves[origin] = [judged(leaf, self.agreement) for leaf in found]
         return self._leaves[origin]
 
     @property
@@ -90,6 +107,11 @@ class Work:
     def dark(self) -> int:
         """Periods since the previous closing that were not closed (annex 1.1, 7)."""
         return 0 if self.old.period is None else self.record.closing.period - self.old.period - 1
+
+    def refuse(self, leaf: ReadLeaf, refusal: Refused) -> None:
+        """A statement that was accepted counts for nothing after all, by a rule of a later stage."""
+        self.accepted.remove(leaf)
+        self.refusals[leaf.origin, leaf.index] = refusal
 
     def of_kind(self, kind: pb.Kind.ValueType) -> list[ReadLeaf]:
         """Accepted statements of a kind."""

@@ -70,6 +70,8 @@ OUT_OF_RANGE = [
     ("verification.window_periods", 0),
     ("verification.transit_periods", 1_000_001),
     ("verification.false_alarm_ppm", 2_000),
+    ("verification.clarification_answer_periods", 1_000_001),
+    ("verification.no_answer", 2),
     ("parties.0.sites.0.pue_low_milli", 999),
     ("parties.0.sites.0.pue_low_milli", 1_501),
     ("parties.0.sites.0.pue_high_milli", 10_001),
@@ -155,6 +157,8 @@ BROKEN: list[tuple[str, Edit, Reason]] = [
     ("presumed as soon as stale", _set("freshness.presumed_non_compliant_periods", 2), Reason.CLOCKS_CONTRADICT),
     ("late at once", _set("freshness.late_periods", 0), Reason.CLOCKS_CONTRADICT),
     ("released before it is settled", _set("standing.settle_periods", 4), Reason.CLOCKS_CONTRADICT),
+    ("silence that releases early", _set("standing.silence_out_periods", 2), Reason.CLOCKS_CONTRADICT),
+    ("no answer and no clock", _set("verification.no_answer", pb.NO_ANSWER_DISCREPANT), Reason.FIELD_ABSENT),
     ("a mandate over in the wind-down", _set("levels.0.mandate_periods", 3), Reason.CLOCKS_CONTRADICT),
     ("ranks with a gap", _set("levels.1.rank", 3), Reason.LEVELS_DO_NOT_RISE),
     ("ranks falling", lambda t: t.levels.reverse(), Reason.LEVELS_DO_NOT_RISE),
@@ -189,6 +193,23 @@ BROKEN: list[tuple[str, Edit, Reason]] = [
 def test_admits_the_terms_that_tests_start_from() -> None:
     assert agreement_rules.problems(terms()) == []
     assert agreement_rules.problems(terms(4, lying_verifiers=1)) == []
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        _set("standing.silence_out_periods", 3),
+        _both(
+            _set("verification.clarification_answer_periods", 1),
+            _set("verification.no_answer", pb.NO_ANSWER_DISCREPANT),
+        ),
+    ],
+    ids=["silence out once presumed", "a clock for answers"],
+)
+def test_admits_clocks_that_agree(edit: Edit) -> None:
+    made = terms()
+    edit(made)
+    assert agreement_rules.problems(made) == []
 
 
 @pytest.mark.parametrize(("path", "value"), OUT_OF_RANGE)

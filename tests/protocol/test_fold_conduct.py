@@ -10,7 +10,7 @@ from protocol.agreement import Agreement
 from protocol.conduct import BREACHED, DISCREPANT, HONORED, INCONCLUSIVE, Freshness
 from protocol.duty import silence
 from protocol.state import Stage, Standing
-from standstill.v1 import decision_pb2, header_pb2
+from standstill.v1 import agreement_pb2, decision_pb2, header_pb2
 from tests.builders import (
     LABS,
     PAUSE,
@@ -18,11 +18,13 @@ from tests.builders import (
     World,
     agreement,
     attestation,
+    ballot,
     change,
     clause,
     indicator_report,
     keeps,
     level,
+    misbehavior,
     pledge,
     restrictive,
     terms,
@@ -152,14 +154,39 @@ def test_two_texts_of_one_revision_void_each_other_and_convict(apart: bool) -> N
     assert HONORED not in world.state.conduct["alpha"].settled
 
 
-@pytest.mark.parametrize(("closing", "expected"), [(3, BREACHED), (4, BREACHED), (5, INCONCLUSIVE)])
-def test_settles_with_the_closing_that_the_agreement_says(closing: int, expected: str) -> None:
+def test_settles_with_the_closing_that_the_agreement_says() -> None:
     assert terms().standing.settle_periods == 2
     world = _assessed_by_one()
-    world.close_until(closing - 1) if closing > 3 else None
     world.assess("alpha", 2, BROKEN)
-    world.close_until(5)
-    assert world.state.conduct["alpha"].settled[0] == expected
+    world.close()
+    assert not world.state.conduct["alpha"].settled
+    world.close()
+    assert world.state.conduct["alpha"].settled == (BREACHED,)
+
+
+def test_a_word_after_a_period_has_settled_acts_forward_only() -> None:
+    world = _assessed_by_one()
+    world.assess("alpha", 2, YES)
+    world.close_until(4)
+    before = world.state.conduct["alpha"]
+    assert (before.settled, before.honored) == ((HONORED,), 1)
+    world.assess("alpha", 2, BROKEN, revision=2)
+    world.close()
+    after = world.state.conduct["alpha"]
+    assert after.settled == (BREACHED, INCONCLUSIVE)
+    assert (after.newest, after.honored) == (INCONCLUSIVE, 0)
+
+
+@pytest.mark.parametrize(("closing", "counts"), [(6, True), (7, False)])
+def test_hears_of_a_settled_period_while_standing_looks_at_it(closing: int, counts: bool) -> None:
+    assert terms().standing.of_last == 3
+    world = _assessed_by_one()
+    world.close_until(closing - 1)
+    world.assess("alpha", 2, BROKEN)
+    world.close()
+    assert (BREACHED in world.state.conduct["alpha"].settled) is counts
+    assert bool([place for place in world.state.verdicts if "|2|" in place]) is counts
+    world.close_until(7)
     assert not [place for place in world.state.verdicts if "|2|" in place]
 
 
@@ -259,6 +286,82 @@ def test_standing_returns_by_honored_periods_and_binds_again() -> None:
     assert world.state.conduct["alpha"].losses == 1
 
 
+def _revise(world: World, periods: tuple[int, ...]) -> None:
+    """The verifier finds that alpha had honored these periods."""
+    for period in periods:
+        world.assess("alpha", period, YES, revision=2)
+
+
+def test_findings_vacated_within_the_notice_change_nothing() -> None:
+    world = _paused()
+    while _standing(world) is not Standing.ACCUSED:
+        _go_on(world, BROKEN)
+    cause = world.state.conduct["alpha"].cause
+    assert len(cause) == 2
+    _revise(world, cause[:1])
+    _go_on(world, YES)
+    assert _standing(world) is Standing.RELIED
+    for _ in range(5):
+        _go_on(world, YES)
+        assert _kept(world) == [PAUSE] * 3
+    assert world.state.conduct["alpha"].losses == 0
+
+
+def test_findings_vacated_later_give_standing_back_at_once_and_the_loss_is_not_counted() -> None:
+    world = _paused(back_after=50)
+    while _standing(world) is not Standing.OUT:
+        _go_on(world, BROKEN)
+    assert _kept(world) == [PAUSE, 0, PAUSE]
+    # The breaches of the notice are vacated with those that accused it.
+    _revise(world, tuple(range(world.state.conduct["alpha"].cause[0], (world.state.period or 0) - 1)))
+    _go_on(world, YES)
+    assert (_standing(world), world.state.conduct["alpha"].losses) == (Standing.RELIED, 0)
+    # The greatest fixed point binds all again.
+    assert _kept(world) == [PAUSE] * 3
+
+
+def test_keeps_the_verdicts_that_accused_a_lab_for_as_long_as_it_is_out() -> None:
+    world = _paused(back_after=50)
+    while _standing(world) is not Standing.OUT:
+        _go_on(world, BROKEN)
+    cause = world.state.conduct["alpha"].cause
+    for _ in range(6):
+        _go_on(world, YES)
+    assert {int(place.split("|")[1]) for place in world.state.verdicts if place.startswith("alpha")} >= set(cause)
+    settled = (world.state.period or 0) - 2
+    assert all(int(place.split("|")[1]) > settled - 3 for place in world.state.verdicts if place.startswith("beta"))
+
+
+def test_silence_accuses_and_being_heard_clears() -> None:
+    standing = change(terms().standing, silence_out_periods=3)
+    world = World(agreement(standing=standing)).found()
+    seen = []
+    for period in range(1, 6):
+        world.close()
+        _attest(world, period, ("beta", "gamma"))
+        seen.append(_standing(world))
+    assert Standing.ACCUSED in seen
+    assert _standing(world, "beta") is Standing.RELIED
+    for period in range(2, 6):
+        _attest(world, period, ("alpha",))
+    world.close()
+    assert _standing(world) is Standing.RELIED
+    assert world.state.conduct["alpha"].accusations == 1
+
+
+def test_a_conviction_is_at_best_discrepant() -> None:
+    world = World().found()
+    world.close_until(2)
+    world["vera"].say(misbehavior(world.agreement, "alpha"))
+    for period in range(2, 5):
+        _attest(world, period)
+        for lab in LABS:
+            world.assess(lab, period - 1, YES)
+        world.close()
+    assert world.state.conduct["alpha"].newest == DISCREPANT
+    assert world.state.conduct["beta"].newest == HONORED
+
+
 def test_the_floor_ends_with_the_level() -> None:
     world = _paused(back_after=50)
     while _standing(world) is not Standing.OUT:
@@ -342,3 +445,66 @@ def test_lets_reports_and_ballots_live_closed_periods() -> None:
     world.vote(CALL, ["beta"])
     world.close(period=40)
     assert world.state.levels[PAUSE].stage is Stage.WINDING
+
+
+HOLD, RELEASE = decision_pb2.MOTION_HOLD, decision_pb2.MOTION_RELEASE
+
+
+def _accused(**changes: Any) -> World:
+    """Alpha accused, with a rule to hold it and to release those who rely on it."""
+    standing = change(terms().standing, hold_rule="council", release_rule="council", **changes)
+    world = World(agreement(standing=standing)).found()
+    world.close_until(2)
+    while _standing(world) is not Standing.ACCUSED:
+        _go_on(world, BROKEN)
+    return world
+
+
+def _vote_on_alpha(world: World, motion: Any, voters: tuple[str, ...], accusation: int = 1) -> None:
+    for voter in voters:
+        world[voter].say(ballot(motion, 0, accusation, about="alpha"))
+
+
+def test_a_hold_recorded_with_the_end_of_the_notice_is_in_time() -> None:
+    world = _accused()
+    for _ in range(2):
+        _go_on(world, YES)
+    _vote_on_alpha(world, HOLD, ("beta", "gamma"))
+    _go_on(world, YES)
+    assert (_standing(world), world.state.conduct["alpha"].losses) == (Standing.RELIED, 0)
+    late = _accused()
+    for _ in range(3):
+        _go_on(late, YES)
+    assert _standing(late) is Standing.OUT
+
+
+def test_the_accused_group_has_no_vote_on_itself() -> None:
+    world = _accused()
+    _vote_on_alpha(world, HOLD, ("alpha", "beta"))
+    for _ in range(3):
+        _go_on(world, YES)
+    assert _standing(world) is Standing.OUT
+
+
+def test_a_hold_of_one_accusation_does_not_hold_the_next() -> None:
+    world = _accused()
+    _vote_on_alpha(world, HOLD, ("beta", "gamma"))
+    _go_on(world, BROKEN)
+    assert _standing(world) is Standing.RELIED
+    while _standing(world) is not Standing.ACCUSED:
+        _go_on(world, BROKEN)
+    assert world.state.conduct["alpha"].accusations == 2
+    for _ in range(3):
+        _go_on(world, YES)
+    assert _standing(world) is Standing.OUT
+
+
+@pytest.mark.parametrize("voters", [("beta", "gamma"), ("beta",)], ids=["carried", "not carried"])
+def test_where_agreed_only_a_vote_releases(voters: tuple[str, ...]) -> None:
+    world = _accused(release=agreement_pb2.RELEASE_ON_VOTE)
+    for _ in range(6):
+        _go_on(world, YES)
+    assert _standing(world) is Standing.ACCUSED
+    _vote_on_alpha(world, RELEASE, voters)
+    _go_on(world, YES)
+    assert _standing(world) is (Standing.OUT if len(voters) > 1 else Standing.ACCUSED)

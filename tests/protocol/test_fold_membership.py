@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from protocol import wire
 from protocol.errors import Reason
 from protocol.fold.work import Outcome
@@ -127,6 +133,36 @@ def test_ends_a_replaced_pledge_that_does_not_bind_with_its_notice() -> None:
     assert running == [True, True, False, False]
 
 
+def test_a_pledge_made_in_the_notice_replaces_none() -> None:
+    world = World(agreement(levels=[level("slowdown", 1), level("pause", PAUSE)], withdrawal_notice_periods=6)).found()
+    for lab in LABS:
+        world[lab].say(indicator_report(lab, 5_000))
+        world[lab].say(pledge(clause(PAUSE, restrictive(PAUSE))))
+    world.close()
+    world["gamma"].say(withdrawal())
+    world.close()
+    world["gamma"].say(pledge())
+    world.close_until(6)
+    # Long after the notice of pledges, a call binds it by what it had pledged.
+    world.vote(CALL, ("alpha", "beta"))
+    for lab in LABS:
+        world[lab].say(indicator_report(lab, 5_000))
+    world.close_until(8)
+    assert _membership(world, "gamma") is Membership.NOTICE
+    assert world.state.pledges["gamma"].kept == PAUSE
+
+
+@pytest.mark.parametrize("left", [0, 1], ids=["no brake", "a brake"])
+def test_nobody_leaves_while_a_brake_runs(left: int) -> None:
+    world = World(TERMS).found()
+    world["alpha"].say(withdrawal())
+    world.close_until(3)
+    levels = {**world.state.levels, PAUSE: replace(world.state.levels[PAUSE], brake_left=left)}
+    world.state = replace(world.state, levels=levels)
+    world.close()
+    assert _membership(world, "alpha") is (Membership.NOTICE if left else Membership.OUT)
+
+
 def test_refuses_to_replace_a_pledge_twice_within_its_notice() -> None:
     world = World(TERMS).found()
     hollow = pledge(clause(1, restrictive(PAUSE)))
@@ -151,3 +187,38 @@ def test_keeps_the_pledge_in_force_when_two_new_ones_stand_in_one_record() -> No
     world.close()
     held = world.state.pledges["alpha"]
     assert (held.current, held.older) == (wire.encode(pledge(clause(2))), wire.encode(pledge()))
+
+
+@given(st.lists(st.sets(st.sampled_from(["call", "lift", "report", "pledge"])), min_size=6, max_size=12))
+@settings(max_examples=30)
+def test_withdrawal_shortens_nothing(history: list[set[str]]) -> None:
+    leaving, staying = (World(TERMS).found() for _ in range(2))
+    leaving["gamma"].say(withdrawal())
+    for world in (leaving, staying):
+        for lab in LABS:
+            world[lab].say(pledge(clause(PAUSE, restrictive(PAUSE))))
+        world.close()
+    for actions in history:
+        for world in (leaving, staying):
+            _act(world, actions)
+            world.close()
+        if _membership(leaving, "gamma") is Membership.OUT:
+            return
+        assert leaving.state.levels == staying.state.levels
+        kept = [[world.state.pledges[lab].kept for lab in LABS] for world in (leaving, staying)]
+        # A pledge that gamma makes while it leaves may add to its duty, never take from it.
+        assert kept[0][:2] == kept[1][:2]
+        assert kept[0][2] >= kept[1][2]
+
+
+def _act(world: World, actions: set[str]) -> None:
+    """What the others do, and gamma by its pledge."""
+    if "report" in actions:
+        for lab in LABS:
+            world[lab].say(indicator_report(lab, 5_000))
+    if "call" in actions:
+        world.vote(CALL, ("alpha", "beta"))
+    if "lift" in actions:
+        world.vote(LIFT, ("alpha", "beta"))
+    if "pledge" in actions:
+        world["gamma"].say(pledge(clause(PAUSE, restrictive(PAUSE))))

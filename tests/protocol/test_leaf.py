@@ -11,6 +11,7 @@ import pytest
 from protocol.commitment import ENTRY_TAG, commit
 from protocol.envelope import parse_envelope
 from protocol.errors import Reason
+from protocol.judgement import judged
 from protocol.leaf import HEADER_TYPE, NO_PREVIOUS, Bodies, Claim, Cursor, ReadLeaf, read_leaves, verify_in_turn
 from protocol.merkle import leaf_hash
 from protocol.wire import MAX_MESSAGE_BYTES
@@ -338,7 +339,8 @@ def test_checks_headers_and_signatures_without_bodies() -> None:
     party.append(party.forge(party.draft(attestation(TERMS, 4)), _set("site", handle("beta"))))
     served = _without_restricted(party)
     found, end = read_leaves(TERMS, Cursor(party.cursor.origin, "alpha"), served, bodies=Bodies.WITHHELD)
-    assert [_reason(read) for read in found] == [None] * 5 + [Reason.SIGNATURE_INVALID, Reason.SITE_UNKNOWN]
+    assert [_reason(read) for read in found] == [None] * 5 + [Reason.SIGNATURE_INVALID, None]
+    assert [_reason(judged(read, TERMS)) for read in found[5:]] == [Reason.SIGNATURE_INVALID, Reason.SITE_UNKNOWN]
     assert [read.body for read in found[2:]] == [None] * 5
     assert end == party.cursor
 

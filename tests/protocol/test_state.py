@@ -162,7 +162,7 @@ states = st.builds(
         st.builds(
             EventState,
             happened=st.booleans(),
-            level=numbers,
+            period=numbers,
             closing=numbers,
             since_closing=numbers,
             index=numbers,

@@ -13,8 +13,6 @@ from protocol.leaf import ReadLeaf
 from standstill.v1 import header_pb2
 from tests.bodies import (
     accession,
-    admission,
-    amendment,
     brake,
     clarification,
     evaluation_plan,
@@ -26,6 +24,7 @@ from tests.bodies import (
 )
 from tests.builders import LABS, PAUSE, World, agreement, change
 from tests.protocol.statement_cases import GOOD, Edit, set_
+from tests.terms import brake_terms
 
 TERMS = agreement()
 WORLD = World(TERMS).found()
@@ -149,7 +148,6 @@ def test_names_a_question_in_no_other_header() -> None:
 
 
 NO_ROOM: dict[str, Reason] = {
-    "brake": Reason.BRAKE_NOT_AGREED,
     "admission": Reason.NO_AUTHORITY,
     "amendment": Reason.NO_AUTHORITY,
     "clarification": Reason.NO_AUTHORITY,
@@ -174,21 +172,11 @@ def test_counts_no_accession_of_a_founder() -> None:
     assert not outcome.state.parties["alpha"].founded
 
 
-def test_counts_a_plan_for_nothing_yet() -> None:
-    world = World(TERMS).found()
-    world["alpha"].say(evaluation_plan())
-    outcome = world.close()
-    assert not outcome.refusals
-    assert not outcome.state.plans
-
-
 def test_gives_room_where_the_terms_do() -> None:
-    made = change(TERMS.terms, amended_by="pausing", admitted_by="pausing")
-    made.levels[PAUSE - 1].brake.window_periods = 3
+    made = change(TERMS.terms)
+    made.levels[PAUSE - 1].brake.CopyFrom(brake_terms())
     made.verification.clarification_answer_periods = 5
     world = World(Agreement(wire.encode(made), made)).found()
     world["alpha"].say(brake())
-    world["alpha"].say(admission(made.parties[0]))
-    world["alpha"].say(amendment())
     world["beta"].say(clarification(), inquiry=inquiry("alpha"))
     assert not world.close().refusals

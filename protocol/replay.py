@@ -1,0 +1,60 @@
+"""The record once more, from its beginning: as it was, or as it would have been under other terms.
+
+What labs and verifiers would have said under other terms nobody knows. A replay answers only what the same words would
+have led to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from protocol.agreement import Agreement, read_agreement
+from protocol.closing import Record
+from protocol.fold import initial, step
+from protocol.wire import encode
+from standstill.v1 import record_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from protocol.fold.work import Outcome
+    from protocol.state import State
+
+
+def replay(agreement: Agreement, records: Iterable[Record], text: bytes | None = None) -> Iterator[Outcome]:
+    """Fold records from the first one on.
+
+    Args:
+        agreement: whose records these are.
+        records: every record from the first closing on, in order.
+        text: terms to suppose from the first closing on; absent: those of the agreement.
+
+    Yields:
+        What each record leads to. Under other terms closings are chained anew, so their digests are no one's.
+
+    Raises:
+        Refused: if the text is no agreement, or as :func:`protocol.fold.step`.
+    """
+    state = initial(agreement) if text is None else _supposed(agreement, text)
+    for record in records:
+        outcome = step(agreement, state, _chained(state, record))
+        yield outcome
+        state = outcome.state
+
+
+def _supposed(agreement: Agreement, text: bytes) -> State:
+    """The state before the first closing, as if these terms had been in force from then on."""
+    terms = read_agreement(text).terms
+    digest = sha256(text).digest()
+    state = replace(initial(Agreement(agreement.data, terms)), terms=digest)
+    return state if digest == agreement.digest else replace(state, texts={digest.hex(): text})
+
+
+def _chained(state: State, record: Record) -> Record:
+    """A record whose closing follows a state: the same one where it does already."""
+    closing = record_pb2.Closing()
+    closing.CopyFrom(record.closing)
+    closing.terms, closing.previous, closing.state = state.terms, state.closing, state.digest()
+    return Record(encode(closing), closing, record.leaves)

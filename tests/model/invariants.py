@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from protocol import facts
 from protocol.levels import Stage
-from protocol.state import RESTRICTIVE, Membership, Standing
+from protocol.state import RESTRICTIVE, Membership, Standing, group_key
 from protocol.truth import Truth
 from standstill.v1 import agreement_pb2, decision_pb2, header_pb2
 from tests.model.move import MEMBERS, Move
 from tests.model.world import Act
 
 CALL, LIFT, RENEW = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT, decision_pb2.MOTION_RENEW
+RATIFY = decision_pb2.MOTION_RATIFY
 Invariant = Callable[[Move], str | None]
 
 
@@ -29,7 +30,7 @@ Invariant = Callable[[Move], str | None]
 def a_restriction_is_never_lifted_on_unknown(move: Move) -> str | None:
     """A level that leaves its restriction before its end does so while its resume condition is true, not unknown."""
     for rank, terms, before, after in move.levels():
-        early = move.governed < (before.end or 0)
+        early = move.governed < (before.end or 0) and after.stage is not Stage.SUSPENDED
         if before.stage in RESTRICTIVE and after.stage not in RESTRICTIVE and early:
             found = move.truth(terms.resume)
             if found is not Truth.TRUE:
@@ -50,7 +51,9 @@ def readiness_is_a_row_of_true_and_voted_steps(move: Move) -> str | None:
 def a_restriction_ends_only_by_lift_or_sunset(move: Move) -> str | None:
     """A restriction ends at its end, or after `steady` steps in a row in which it could be lifted; by nothing else."""
     for rank, terms, before, after in move.levels():
-        if before.stage in RESTRICTIVE and after.stage not in RESTRICTIVE and move.governed < (before.end or 0):
+        snapped = after.stage is Stage.SUSPENDED and terms.snap_back
+        ends = before.stage in RESTRICTIVE and after.stage not in RESTRICTIVE and not snapped
+        if ends and move.governed < (before.end or 0):
             voted = move.yes(LIFT, rank, before.episode)
             if before.ready + 1 < terms.steady_steps or not voted:
                 return f"level {rank} was lifted after {before.ready + 1} steps, with votes: {voted}"
@@ -68,7 +71,8 @@ def every_restriction_has_an_end(move: Move) -> str | None:
 def a_restriction_begins_with_its_whole_mandate(move: Move) -> str | None:
     """The mandate is counted from the restriction, not from a call that lay dormant; readiness begins anew."""
     for rank, terms, before, after in move.levels():
-        if after.stage in RESTRICTIVE and before.stage not in RESTRICTIVE:
+        begins = before.stage not in {*RESTRICTIVE, Stage.SUSPENDED} or after.episode != before.episode
+        if after.stage in RESTRICTIVE and begins:
             whole = move.governed + terms.mandate_periods
             if (after.start, after.end, after.ready) != (move.governed, whole, 0):
                 return f"level {rank} began {after.start} to {after.end}, ready {after.ready}, not until {whole}"
@@ -106,7 +110,7 @@ def a_call_needs_its_trigger_and_its_votes(move: Move) -> str | None:
     """A level is called only while its trigger is true, by votes for the episode to come, or armed where none vote."""
     for rank, terms, before, after in move.levels():
         begins = before.stage in {Stage.OPEN, Stage.RAMPING} and after.stage in {Stage.CALLED, *RESTRICTIVE}
-        if not begins:
+        if not begins or (before.brake_left and move.yes(RATIFY, rank, before.episode + 1)):
             continue
         if (found := move.truth(terms.trigger)) is not Truth.TRUE:
             return f"level {rank} was called while its trigger was {found.name.lower()}"
@@ -143,7 +147,7 @@ def a_call_starts_only_with_its_coalition(move: Move) -> str | None:
 def nobody_skips_the_ramp(move: Move) -> str | None:
     """A level opens from its ramp, after all of it, or from a call that never began; a call lies dormant from open."""
     for rank, terms, before, after in move.levels():
-        if before.stage in RESTRICTIVE and after.stage not in {*RESTRICTIVE, Stage.RAMPING}:
+        if before.stage in RESTRICTIVE and after.stage not in {*RESTRICTIVE, Stage.RAMPING, Stage.SUSPENDED}:
             return f"level {rank} went from {before.stage} to {after.stage}"
         if before.stage is Stage.RAMPING and after.stage is Stage.OPEN and before.age + 1 < terms.ramp_periods:
             return f"level {rank} opened after {before.age + 1} periods of its ramp of {terms.ramp_periods}"
@@ -160,13 +164,69 @@ def a_ramp_counts_closed_periods(move: Move) -> str | None:
             if found is not None and found.until is None:
                 continue
             if binding.until is None:
-                late = max(move.governed - (after.end or move.governed), 0)
-                left = terms.ramp_periods - late
+                left = terms.ramp_periods - max(move.governed - _calendar_end(move, before, after), 0)
             else:
                 left = binding.until - (move.governed - 1 - move.act.dark) - 1
             shown = 0 if found is None else (found.until or 0) - move.governed
             if max(left, 0) != shown:
                 return f"{lab} has {shown} periods left of the ramp of level {rank}, not {left}"
+    return None
+
+
+def _calendar_end(move: Move, before: Any, after: Any) -> int:
+    """The end that a mandate or a brake had by the calendar, the later one, where this closing ended it."""
+    ends = [before.end or 0] if before.stage in RESTRICTIVE and after.stage not in RESTRICTIVE else []
+    if before.brake_left and not after.brake_left:
+        ends.append(before.brake_cap or 0)
+    return max(ends, default=move.governed)
+
+
+# Brakes
+
+
+def a_brake_acts_in_its_own_step(move: Move) -> str | None:
+    """A brake binds every lab from the closing on that records it, for its whole window."""
+    for said in move.accepted(header_pb2.KIND_BRAKE):
+        rank = said.body.level  # type: ignore[attr-defined]
+        level, brake = move.after.levels[rank], move.agreement.levels[rank].brake
+        free = [lab for lab in move.members() if lab not in level.binds or level.binds[lab].until is not None]
+        cap = move.governed + brake.cap_periods
+        if free or (level.brake_left, level.brake_cap) != (brake.window_periods, cap):
+            return f"{said}, and it acts for {level.brake_left} periods, and does not bind {', '.join(free)}"
+    return None
+
+
+def a_brake_ends_by_itself(move: Move) -> str | None:
+    """A brake that nobody uses anew loses a period with every closing, and never outlasts its cap."""
+    used = {said.body.level for said in move.accepted(header_pb2.KIND_BRAKE)}  # type: ignore[attr-defined]
+    for rank, _, before, after in move.levels():
+        if rank not in used and after.brake_left > max(before.brake_left - 1, 0):
+            return f"the brake of level {rank} has {after.brake_left} periods left after {before.brake_left}"
+        if after.brake_left and move.governed >= (after.brake_cap or 0):
+            return f"the brake of level {rank} acts in period {move.governed}, after its cap {after.brake_cap}"
+    return None
+
+
+def who_used_a_brake_rests(move: Move) -> str | None:
+    """Whoever used a brake uses it again only after its rest, counted in closings."""
+    for said in move.accepted(header_pb2.KIND_BRAKE):
+        rank, owner = said.body.level, group_key(move.agreement.owner(said.author))  # type: ignore[attr-defined]
+        left = move.before.rests.get(f"{rank}|{owner}", 0)
+        if left > 1 or not move.after.rests.get(f"{rank}|{owner}"):
+            return f"{said}, with {left} periods of rest to go"
+    return None
+
+
+def a_ratification_recorded_in_time_is_never_lost(move: Move) -> str | None:
+    """Where the votes to ratify are there by the last closing of a brake, the level restricts on."""
+    for rank, terms, before, after in move.levels():
+        if not before.brake_left or not move.yes(RATIFY, rank, before.episode + 1, surely=True):
+            continue
+        expired = before.stage in RESTRICTIVE and move.governed >= (before.end or 0)
+        renewed = move.yes(RENEW, rank, before.episode)
+        if before.stage not in RESTRICTIVE or (expired and not renewed):
+            if after.stage not in RESTRICTIVE:
+                return f"level {rank} is {after.stage} although the brake was ratified in time"
     return None
 
 
@@ -211,22 +271,15 @@ def a_replaced_pledge_runs_on(move: Move) -> str | None:
 
 
 def breach_is_what_a_quorum_says(move: Move) -> str | None:
-    """What settles of a lab is what the verifiers' table makes of their newest words, and is never rewritten."""
+    """What is newly found of a lab is what the verifiers' table makes of their newest words."""
+    last = (move.after.period or 0) - move.agreement.terms.standing.settle_periods
+    old = (move.before.period or 0) - move.agreement.terms.standing.settle_periods
     for lab, after in move.after.conduct.items():
-        before = move.before.conduct[lab]
-        expected = (*before.settled, *(move.said_of(lab, period) for period in move.settling()))
-        expected = expected[-move.agreement.terms.standing.of_last :]
-        back = before.standing is Standing.OUT and after.standing is Standing.RELIED
-        if after.settled != expected and not back:
-            return f"the verdicts on {lab} are {', '.join(after.settled)}, not {', '.join(expected)}"
+        known = dict(zip(range(old, -1, -1), reversed(move.before.conduct[lab].settled), strict=False))
+        for period, verdict in zip(range(last, -1, -1), reversed(after.settled), strict=False):
+            if known.get(period) != verdict and verdict != (found := move.said_of(lab, period)):
+                return f"{lab} was {verdict} in period {period}; its verifiers make that {found}"
     return None
-
-
-def late_words_change_nothing(move: Move) -> str | None:
-    """Verdicts on periods that are settled are in the state no more."""
-    settled = (move.after.period or 0) - move.agreement.terms.standing.settle_periods
-    late = [place for place in move.after.verdicts if int(place.split("|")[1]) <= settled]
-    return f"a verdict on a settled period counts: {late[0]}" if late else None
 
 
 def nobody_is_released_without_notice(move: Move) -> str | None:
@@ -249,7 +302,9 @@ def standing_returns_only_for_conduct(move: Move) -> str | None:
     terms = move.agreement.terms.standing
     for lab, after in move.after.conduct.items():
         before = move.before.conduct[lab]
-        if before.standing is Standing.OUT and after.standing is Standing.RELIED:
+        # A loss whose findings were taken back is none.
+        vacated = after.losses < before.losses
+        if before.standing is Standing.OUT and after.standing is Standing.RELIED and not vacated:
             needed = terms.back_after_periods * 2 ** max(before.losses - 1, 0)
             row = before.honored + len(list(move.settling()))
             if min(row, before.timer + 1) < needed:
@@ -277,7 +332,9 @@ def exit_comes_only_when_every_level_is_open(move: Move) -> str | None:
     for name, after in move.after.parties.items():
         before = move.before.parties[name]
         if after.membership is Membership.OUT and before.membership is not Membership.OUT:
-            closed = [rank for rank, level in move.before.levels.items() if level.stage is not Stage.OPEN]
+            closed = [
+                rank for rank, level in move.before.levels.items() if level.stage is not Stage.OPEN or level.brake_left
+            ]
             if before.membership is not Membership.NOTICE or before.notice_left > 1 or closed:
                 return f"{name} left from {before.membership}, {before.notice_left} periods of notice to go: {closed}"
     return None
@@ -391,11 +448,14 @@ EVERYWHERE: Final[tuple[Invariant, ...]] = (
     a_call_starts_only_with_its_coalition,
     nobody_skips_the_ramp,
     a_ramp_counts_closed_periods,
+    a_brake_acts_in_its_own_step,
+    a_brake_ends_by_itself,
+    who_used_a_brake_rests,
+    a_ratification_recorded_in_time_is_never_lost,
     nobody_is_bound_by_a_clause_that_does_not_hold,
     nobody_is_released_on_unknown,
     a_replaced_pledge_runs_on,
     breach_is_what_a_quorum_says,
-    late_words_change_nothing,
     nobody_is_released_without_notice,
     standing_returns_only_for_conduct,
     own_breach_frees_nobody_of_its_own_duty,

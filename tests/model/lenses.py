@@ -19,10 +19,11 @@ from tests.model.invariants import (
 )
 from tests.model.lens import Choice, Lens, one_of
 from tests.model.normal import Limits
-from tests.model.world import Act, Said, World, assess, leave, promise, report, vote
+from tests.model.world import Act, Said, World, assess, brake, leave, promise, report, vote
 from tests.terms import ALWAYS, LABS, VERIFIERS, agreement, keeps, level, restrictive, terms
 
 CALL, LIFT, RENEW = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT, decision_pb2.MOTION_RENEW
+RATIFY = decision_pb2.MOTION_RATIFY
 LOW, HIGH = 100, 5_000
 FIRST, SECOND = 1, 2
 ALPHA, BETA, GAMMA = LABS
@@ -163,6 +164,35 @@ def renewals(*, full: bool) -> Lens:
         choices=choices,
         darks=(0, 1, 3) if full else (0, 1),
         reachable=_reachable(1),
+    )
+
+
+def braking(*, full: bool) -> Lens:
+    """One level with a brake that two labs may use, ratified or not, in every phase; and a lab on its way out."""
+    clocks = {"wind_down_periods": 0, "ramp_periods": 2, "dormancy_periods": 1, "steady_steps": 1, "mandate_periods": 3}
+    stop = pb.BrakeTerms(
+        parties=[ALPHA, BETA], window_periods=2, cap_periods=3, rest_periods=5, ratified_by="council"
+    )
+    pause = level("pause", 1, binds=pb.BINDS_EVERYONE, trigger=ALWAYS, resume=ALWAYS, brake=stop, **clocks)
+    made = _terms([pause], withdrawal_notice_periods=1)
+
+    def choices(state: State) -> list[list[Choice]]:
+        found = state.levels[1]
+        ratify = {lab: vote(lab, RATIFY, 1, found.episode + 1) for lab in LABS}
+        ask = {lab: vote(lab, *_next(state, 1)) for lab in LABS}
+        # In the small size two labs call and lift, and the same two ratify.
+        second = [brake(BETA, 1), ratify[BETA], ask[BETA]] if full else [ratify[BETA], ask[BETA]]
+        return [one_of(brake(ALPHA, 1), ratify[ALPHA], ask[ALPHA]), one_of(*second), one_of(leave(GAMMA))]
+
+    return Lens(
+        name="brake",
+        looks_at="brakes begun, ratified and lapsed, beneath every phase",
+        agreement=made,
+        limits=Limits(reach=9, counters={"age": 2, "held": 0, "ready": 1, "timer": 0, "honored": 0}),
+        start=lambda world: [world.founded()],
+        choices=choices,
+        darks=(0, 2),
+        quiet_darks=True,
     )
 
 
@@ -340,6 +370,7 @@ LENSES: Final[dict[str, Callable[..., Lens]]] = {
     "votes": votes,
     "ballots": ballots,
     "renewals": renewals,
+    "brake": braking,
     "pledges": pledges,
     "standing": standing,
     "leaving": leaving,

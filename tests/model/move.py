@@ -118,7 +118,13 @@ class Move:
 
     def _rule(self, motion: decision_pb2.Motion.ValueType, rank: int) -> agreement_pb2.Rule | None:
         terms = self.agreement.levels[rank]
-        return self.agreement.rules.get(terms.lifted_by if motion == decision_pb2.MOTION_LIFT else terms.called_by)
+        names = {
+            decision_pb2.MOTION_CALL: terms.called_by,
+            decision_pb2.MOTION_LIFT: terms.lifted_by,
+            decision_pb2.MOTION_RENEW: terms.renewed_by or terms.called_by or terms.lifted_by,
+            decision_pb2.MOTION_RATIFY: terms.brake.ratified_by,
+        }
+        return self.agreement.rules.get(names[motion])
 
     # Pledges
 
@@ -152,7 +158,10 @@ class Move:
         if test == "keeps":
             groups: dict[str, list[bool]] = {}
             for lab in condition.keeps.of:
-                groups.setdefault(self.agreement.owner(lab), []).append(self._kept(lab) >= condition.keeps.level)
+                owner = self.agreement.owner(lab)
+                whole = [other for other in self.agreement.labs if self.agreement.owner(other) == owner]
+                kept = min(self._kept(other) for other in whole if self._member(other) or other == lab)
+                groups.setdefault(owner, []).append(kept >= condition.keeps.level)
             return sum(map(all, groups.values())) >= condition.keeps.k
         parts = [self._provided(part) for part in getattr(condition, test).of]
         needed = {"all": len(parts), "any": 1}.get(test, condition.at_least.k)
@@ -160,9 +169,11 @@ class Move:
 
     def _kept(self, lab: str) -> int:
         relied = self.after.conduct[lab].standing is not Standing.OUT
+        return self.after.pledges[lab].kept if relied and self._member(lab) else 0
+
+    def _member(self, lab: str) -> bool:
         # Who gave notice in this closing still took part in it.
-        member = self.after.parties[lab].membership in MEMBERS
-        return self.after.pledges[lab].kept if relied and member else 0
+        return self.after.parties[lab].membership in MEMBERS
 
     # Verdicts
 
@@ -198,6 +209,10 @@ class Move:
         """Rank, terms, level before and after."""
         for rank, terms in self.agreement.levels.items():
             yield rank, terms, self.before.levels[rank], self.after.levels[rank]
+
+    def members(self) -> list[str]:
+        """Labs that take part after the closing."""
+        return [lab for lab in self.agreement.labs if self._member(lab)]
 
     def highest(self) -> int:
         """Highest level that is not open after the closing."""

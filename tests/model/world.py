@@ -103,6 +103,12 @@ def report(reporter: str, lab: str, value: int) -> Said:
 
 
 @cache
+def brake(party: str, rank: int) -> Said:
+    """A use of the brake."""
+    return Said(party, f"uses the brake of level {rank}", decision_pb2.Brake(level=rank))
+
+
+@cache
 def leave(party: str) -> Said:
     """A withdrawal."""
     return Said(party, "gives notice of leaving", bodies.withdrawal())

@@ -18,6 +18,7 @@ from bench.b5_publish import publish
 from bench.b6_proofs import proofs
 from bench.b7_answers import answers
 from bench.b8_offline import offline
+from bench.b9_fold import closings
 from bench.measure import Measurement, Run
 from daemon.journal import open_journal
 
@@ -34,6 +35,7 @@ BENCHMARKS: Final[tuple[tuple[tuple[str, ...], Callable[[Run], list[Measurement]
     (("B6",), proofs),
     (("B7",), answers),
     (("B8",), offline),
+    (("B9",), closings),
 )
 """Names, and what measures them; some measure two things in the same runs."""
 
@@ -47,7 +49,7 @@ NAMES: Final = tuple(name for names, _ in BENCHMARKS for name in names)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Write the table of bench/README.md.")
 def main(names: tuple[str, ...], quick: bool, rounds: int, as_json: bool, as_markdown: bool) -> None:
-    """Measure B1 to B8, or those named, on real daemons over mutual TLS, fully durable, with no check off.
+    """Measure B1 to B9, or those named, on real daemons over mutual TLS, fully durable, with no check off.
 
     Exit codes: 0 whatever the figures are; 1 if something could not be measured.
     """

@@ -28,7 +28,9 @@ EVERY: Final = 25
 
 @click.command()
 @click.argument("lenses", nargs=-1, metavar="[LENS]...", type=click.Choice(list(LENSES)))
-@click.option("--full", is_flag=True, help="More choices and longer clocks, one process a lens: hours instead of minutes.")
+@click.option(
+    "--full", is_flag=True, help="More choices and longer clocks, one process a lens: hours instead of minutes."
+)
 @click.option("--deepest", type=click.IntRange(min=1), help="Follow each course of events for so many closings only.")
 @click.option("--mutants", is_flag=True, help="Break the code on purpose and show which invariant finds it.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
@@ -43,9 +45,9 @@ def main(lenses: tuple[str, ...], full: bool, deepest: int | None, mutants: bool
     _print([_row(one) for one in found], as_json)
     for one in found:
         if one.broken is not None:
-            print(f"\n{one.lens}: {one.broken.invariant} does not hold: {one.broken.found}", file=sys.stderr)
+            click.echo(f"\n{one.lens}: {one.broken.invariant} does not hold: {one.broken.found}", err=True)
             for number, words in enumerate(one.broken.trace):
-                print(f"  {number:2} {words}", file=sys.stderr)
+                click.echo(f"  {number:2} {words}", err=True)
     sys.exit(any(one.broken is not None for one in found))
 
 
@@ -108,7 +110,7 @@ def _row(found: Explored) -> dict[str, Any]:
 
 def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(rows, indent=2))
+        click.echo(json.dumps(rows, indent=2))
         return
     table = Table(*(rows[0] if rows else ()))
     for row in rows:

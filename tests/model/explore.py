@@ -95,9 +95,7 @@ class _Search:
         return tuple(reversed(words))
 
 
-def explore(
-    lens: Lens, watch: Callable[[int, int], None] | None = None, *, deepest: int | None = None
-) -> Explored:
+def explore(lens: Lens, watch: Callable[[int, int], None] | None = None, *, deepest: int | None = None) -> Explored:
     """Explore a lens to its end, or to the first invariant that does not hold.
 
     Args:

@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from protocol import facts
-from protocol.levels import Stage
-from protocol.state import RESTRICTIVE, Membership, Standing, group_key
+from protocol.state import RESTRICTIVE, Membership, Stage, Standing, group_key
 from protocol.truth import Truth
 from standstill.v1 import agreement_pb2, decision_pb2, header_pb2
 from tests.model.move import MEMBERS, Move
@@ -85,9 +84,9 @@ def a_renewal_recorded_in_time_is_never_lost(move: Move) -> str | None:
         renewed = (before.end or 0) + terms.mandate_periods
         in_time = before.stage in RESTRICTIVE and move.governed < renewed
         ready = before.ready + 1 >= terms.steady_steps and move.yes(LIFT, rank, before.episode)
-        if in_time and not ready and after.stage not in RESTRICTIVE:
-            if move.yes(RENEW, rank, before.episode, surely=True):
-                return f"level {rank} ended although its renewal was carried"
+        ended = in_time and not ready and after.stage not in RESTRICTIVE
+        if ended and move.yes(RENEW, rank, before.episode, surely=True):
+            return f"level {rank} ended although its renewal was carried"
     return None
 
 
@@ -219,14 +218,14 @@ def who_used_a_brake_rests(move: Move) -> str | None:
 
 def a_ratification_recorded_in_time_is_never_lost(move: Move) -> str | None:
     """Where the votes to ratify are there by the last closing of a brake, the level restricts on."""
-    for rank, terms, before, after in move.levels():
+    for rank, _, before, after in move.levels():
         if not before.brake_left or not move.yes(RATIFY, rank, before.episode + 1, surely=True):
             continue
         expired = before.stage in RESTRICTIVE and move.governed >= (before.end or 0)
         renewed = move.yes(RENEW, rank, before.episode)
-        if before.stage not in RESTRICTIVE or (expired and not renewed):
-            if after.stage not in RESTRICTIVE:
-                return f"level {rank} is {after.stage} although the brake was ratified in time"
+        begins = before.stage not in RESTRICTIVE or (expired and not renewed)
+        if begins and after.stage not in RESTRICTIVE:
+            return f"level {rank} is {after.stage} although the brake was ratified in time"
     return None
 
 

@@ -49,7 +49,11 @@ def _terms(levels: Sequence[pb.Level], verifiers: int = 1, *, life: int = 1, age
     made = terms(verifiers)
     indicator = pb.Indicator(name="horizon", unit="minutes", reported_by=[SCOUT], reports=1, max_age_periods=age)
     return agreement(
-        verifiers, levels=levels, rules=changes.pop("rules", rules), indicators=[indicator, made.indicators[1]], **changes
+        verifiers,
+        levels=levels,
+        rules=changes.pop("rules", rules),
+        indicators=[indicator, made.indicators[1]],
+        **changes,
     )
 
 
@@ -170,9 +174,7 @@ def renewals(*, full: bool) -> Lens:
 def braking(*, full: bool) -> Lens:
     """One level with a brake that two labs may use, ratified or not, in every phase; and a lab on its way out."""
     clocks = {"wind_down_periods": 0, "ramp_periods": 2, "dormancy_periods": 1, "steady_steps": 1, "mandate_periods": 3}
-    stop = pb.BrakeTerms(
-        parties=[ALPHA, BETA], window_periods=2, cap_periods=3, rest_periods=5, ratified_by="council"
-    )
+    stop = pb.BrakeTerms(parties=[ALPHA, BETA], window_periods=2, cap_periods=3, rest_periods=5, ratified_by="council")
     pause = level("pause", 1, binds=pb.BINDS_EVERYONE, trigger=ALWAYS, resume=ALWAYS, brake=stop, **clocks)
     made = _terms([pause], withdrawal_notice_periods=1)
 
@@ -252,9 +254,7 @@ def pledges(*, full: bool) -> Lens:
         minds = [promise(ALPHA, data, words) for words, data in shapes(ALPHA).items()]
         return [one_of(*asked, *reads), one_of(*(minds if full else minds[2:3]))]
 
-    begins = tuple(
-        "; ".join(f"{lab}: {words}" for lab, (words, _) in zip(LABS, mix, strict=True)) for mix in mixes
-    )
+    begins = tuple("; ".join(f"{lab}: {words}" for lab, (words, _) in zip(LABS, mix, strict=True)) for mix in mixes)
     return Lens(
         name="pledges",
         looks_at="who is bound by pledges that depend on each other, at two levels, with calls that lie dormant",
@@ -291,9 +291,7 @@ def standing(*, full: bool) -> Lens:
         yield pledged if full else paused
         lost = replace(paused.conduct[ALPHA], standing=Standing.OUT, losses=2)
         held = replace(paused.pledges[ALPHA], floor=paused.pledges[ALPHA].kept)
-        yield replace(
-            paused, conduct=paused.conduct | {ALPHA: lost}, pledges=paused.pledges | {ALPHA: held}
-        )
+        yield replace(paused, conduct={**paused.conduct, ALPHA: lost}, pledges={**paused.pledges, ALPHA: held})
 
     def choices(state: State) -> list[list[Choice]]:
         found = state.levels[1]
@@ -314,7 +312,10 @@ def standing(*, full: bool) -> Lens:
         choices=choices,
         darks=(0, 2) if full else (0,),
         quiet_darks=True,
-        begins=("alpha and beta pause if the other does, gamma pauses", "alpha has lost its standing for the second time"),
+        begins=(
+            "alpha and beta pause if the other does, gamma pauses",
+            "alpha has lost its standing for the second time",
+        ),
     )
 
 
@@ -376,4 +377,3 @@ LENSES: Final[dict[str, Callable[..., Lens]]] = {
     "leaving": leaving,
 }
 """By name; each is made small, or full."""
-

@@ -114,7 +114,7 @@ class Move:
             young = closing > self.after.closings - rule.ballot_life_periods
             if young and self.after.parties[voter].membership is not Membership.OUT:
                 newest.setdefault(self.agreement.owner(voter), {})[voter] = (closing, ballot.yes)
-        return sum(map(all if surely else any, map(_last, newest.values()))) >= rule.yes  # type: ignore[call-overload,no-any-return]
+        return sum(map(all if surely else any, map(_last, newest.values()))) >= rule.yes
 
     def _rule(self, motion: decision_pb2.Motion.ValueType, rank: int) -> agreement_pb2.Rule | None:
         terms = self.agreement.levels[rank]
@@ -239,5 +239,3 @@ def _together(counted: Sequence[str], quorum: int, liars: int) -> str:
         (number[HONORED] >= quorum, HONORED),
     )
     return next((verdict for holds, verdict in rows if holds), INCONCLUSIVE)
-
-

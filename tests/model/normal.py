@@ -8,11 +8,11 @@ cuts are those of :class:`Limits`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import cache
+from functools import cache, partial
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from protocol.agreement import Agreement
 from protocol.state import BallotState, Conduct, LevelState, ReportState, State, key
@@ -157,7 +157,7 @@ _HOLD_MAPPINGS: Final = (State, LevelState, Conduct)
 
 def _changed(value: Any, shift: _Shift) -> Any:
     changes = {}
-    for name, how in _how(type(value)):
+    for name, how in _how(cast("Hashable", type(value))):
         old = getattr(value, name)
         new = how(old, shift)
         if new != old:
@@ -166,7 +166,7 @@ def _changed(value: Any, shift: _Shift) -> Any:
 
 
 @cache
-def _how(kind: type) -> tuple[tuple[str, Callable[[Any, _Shift], Any]], ...]:
+def _how(kind: Any) -> tuple[tuple[str, Callable[[Any, _Shift], Any]], ...]:
     """What becomes of each field of a class of the state that does not stay as it is."""
     # A subclass that computes no digest is shaped like its base.
     name = State.__name__ if issubclass(kind, State) else kind.__name__
@@ -174,18 +174,24 @@ def _how(kind: type) -> tuple[tuple[str, Callable[[Any, _Shift], Any]], ...]:
     found: dict[str, Callable[[Any, _Shift], Any]] = {}
     for item in fields(kind):
         if item.name in gone:
-            found[item.name] = lambda _old, _shift, new=gone[item.name]: new
+            found[item.name] = partial(_constant, gone[item.name])
         elif item.name in AT_PERIOD.get(name, ()):
             found[item.name] = lambda old, shift: shift.period(old)
         elif item.name in AT_CLOSING.get(name, ()):
             found[item.name] = lambda old, shift: shift.closing(old)
         elif item.name in COUNTERS.get(name, ()):
-            found[item.name] = lambda old, shift, at=item.name: min(
-                old, shift.limits.counters.get(at, shift.limits.reach)
-            )
+            found[item.name] = partial(_capped, item.name)
         elif "Mapping" in str(item.type):
             found[item.name] = _shifted
     return tuple(found.items())
+
+
+def _constant(new: Any, _old: Any, _shift: _Shift) -> Any:
+    return new
+
+
+def _capped(name: str, old: int, shift: _Shift) -> int:
+    return min(old, shift.limits.counters.get(name, shift.limits.reach))
 
 
 def frozen(value: Any) -> Any:
@@ -193,10 +199,10 @@ def frozen(value: Any) -> Any:
     if isinstance(value, Mapping):
         return tuple(sorted((name, frozen(part)) for name, part in value.items()))
     if isinstance(value, _HOLD_MAPPINGS):
-        return tuple([frozen(part) for part in _parts(type(value))(value)])
+        return tuple([frozen(part) for part in _parts(cast("Hashable", type(value)))(value)])
     return value
 
 
 @cache
-def _parts(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+def _parts(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*(item.name for item in fields(kind)))

@@ -91,7 +91,9 @@ def vote(
 ) -> Said:
     """A ballot."""
     asks = decision_pb2.Motion.Name(motion).removeprefix("MOTION_").lower()
-    words = f"votes {'to' if yes else 'not to'} {asks} level {rank}, episode {episode}{about and f', about {about}'}"
+    words = (
+        f"votes {'to' if yes else 'not to'} {asks} level {rank}, episode {episode}{f', about {about}' if about else ''}"
+    )
     extra = {"about": about} if about else {}
     return Said(voter, words, bodies.ballot(motion, rank, episode, yes=yes, **extra))
 
@@ -124,7 +126,7 @@ def promise(lab: str, data: bytes, words: str) -> Said:
 def assess(verifier: str, lab: str, verdict: header_pb2.Verdict.ValueType, ago: int = 0, revision: int = 1) -> Said:
     """An assessment of a lab in the period last closed, or some time before it."""
     word = header_pb2.Verdict.Name(verdict).removeprefix("VERDICT_").lower()
-    words = f"says that {lab} was {word}{ago and f', {ago} periods ago' or ''}, revision {revision}"
+    words = f"says that {lab} was {word}{f', {ago} periods ago' if ago else ''}, revision {revision}"
     return Said(verifier, words, bodies.assessment(), ago, bodies.summary(lab, verdict, revision))
 
 
@@ -202,5 +204,3 @@ class World:
             refusal = problem
         body = None if refusal else said.body
         return ReadLeaf(party.origin, index, _CONSTANT, identity, header, body, refusal)
-
-

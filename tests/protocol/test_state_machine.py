@@ -145,7 +145,7 @@ class Fold(RuleBasedStateMachine):
         assert move is not None
         # The other one restarted from the text of its state, and got the logs in another order.
         record = move.record
-        other = Record(record.data, record.closing, dict(reversed(record.leaves.items())))
+        other = Record(record.data, record.closing, dict(reversed(list(record.leaves.items()))))
         again = fold.step(TERMS, read_state(move.before.text()), other)
         assert again.state.text() == self.state.text()
         assert [str(one) for one in again.refusals.values()] == [str(one) for one in move.outcome.refusals.values()]

@@ -29,6 +29,7 @@ class Draft:
         period: period spoken of; None where the kind speaks of none.
         site: site handle, 16 bytes; empty where the kind speaks of none.
         summary: verdict, for assessments.
+        inquiry: whom a question asks, or which question an answer answers.
     """
 
     kind: header_pb2.Kind.ValueType
@@ -36,6 +37,7 @@ class Draft:
     period: int | None = None
     site: bytes = b""
     summary: header_pb2.AssessmentSummary | None = None
+    inquiry: header_pb2.Inquiry | None = None
 
 
 def write_leaf(
@@ -74,6 +76,7 @@ def header_bytes(agreement: Agreement, cursor: Cursor, draft: Draft, body_salt: 
         claimed_time=time,
         body_commitment=commit(BODY_TAG, body_salt, draft.body),
         assessment=draft.summary,
+        inquiry=draft.inquiry,
     )
     return encode(header)
 

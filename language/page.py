@@ -8,40 +8,33 @@ everybody sees. Keys and origins are not on it: nobody reads them, and the diges
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from language.page_levels import brake_sentence, level_sentences
 from language.page_parties import chip_sentence, event_sentence, indicator_sentence, who
 from language.page_votes import rule_sentence, rule_words
-from language.page_words import counted, flop, listed, moment, number_format, rate, seconds, share, span
+from language.page_words import counted, flop, listed, moment, number_format, rate, seconds, span
+from language.page_worth import worth
 from protocol.agreement_limits import quorum
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from language.problem import Problem
 
 WIDTH: Final = 80
 _MARGIN: Final = 12
 
+_GAP: Final = "\N{NO-BREAK SPACE}"
+_UNIT: Final = re.compile(r"(\d) (s|min|h|d|%|ppm|x|W|chips?|[TG]?FLOP(?:/s)?)(?![\w/])")
+"""A number and its unit, which stay on one line."""
+
 Said = tuple[str, str]
 """Dotted path of what a sentence is about, and the sentence."""
-
-_EVIDENCE: Final = {
-    pb.EVIDENCE_ATTESTATION: "the lab's attestation of every site",
-    pb.EVIDENCE_ENERGY: "its own energy figure",
-    pb.EVIDENCE_METER: "an independent reading of every meter",
-    pb.EVIDENCE_SHIPMENTS: "the suppliers' shipment reports",
-    pb.EVIDENCE_HALT: "a halt report where a level stops work",
-    pb.EVIDENCE_INSPECTION: "reports of inspections",
-    pb.EVIDENCE_TENANCY: "statements of who rents the chips",
-    pb.EVIDENCE_NETWORK: "records of the network between chips",
-    pb.EVIDENCE_HARDWARE: "attestations by the hardware",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +90,27 @@ def page(view: PageView) -> str:
         if len(section.heading) >= _MARGIN:
             lines.append(section.heading)
             first = indent
-        lines += textwrap.wrap(said, WIDTH, initial_indent=first, subsequent_indent=indent, break_long_words=False)
+        wrapped = textwrap.wrap(
+            _UNIT.sub(rf"\1{_GAP}\2", said),
+            WIDTH,
+            initial_indent=first,
+            subsequent_indent=indent,
+            break_long_words=False,
+        )
+        lines += [line.replace(_GAP, " ") for line in wrapped]
     return "\n".join(lines) + "\n"
 
 
 def sections(view: PageView) -> list[Section]:
     """The page in parts, in reading order; sections with nothing to say are left out."""
-    found = []
-    for heading, say in _SECTIONS:
-        sentences = tuple(Sentence(clause, text) for clause, text in say(view.terms))
-        if heading == "LEVELS":
-            found += _levels(view.terms)
-        elif sentences:
-            found.append(Section(heading, sentences))
+    found: list[Section] = []
+    for heading, say in _BEFORE_LEVELS:
+        found += _section(heading, say(view.terms))
+    for level in view.terms.levels:
+        said = ((f"levels.{level.name}.{part}", text) for part, text in level_sentences(view.terms, level))
+        found += _section(level.name.upper(), said)
+    for heading, say in _AFTER_LEVELS:
+        found += _section(heading, say(view.terms))
     check = tuple(Sentence(one.clause, f"{one.severity} {one.code}: {one.sentence}") for one in view.problems)
     if check:
         found.append(Section("CHECK", check))
@@ -120,7 +121,7 @@ def _state(view: PageView) -> str:
     if view.digest is None:
         return "draft, keys to come"
     if view.signed is None:
-        return f"period {seconds(view.terms.period_seconds)}"
+        return "compiled terms"
     founders = view.terms.founding
     done = [name for name in founders if view.signed.get(name)]
     return f"{len(done)} of {len(founders)} founders have signed"
@@ -134,10 +135,10 @@ def _placed(view: PageView, sentence: Sentence) -> str:
     return f"{sentence.text} [{view.places[path]}]" if path else sentence.text
 
 
-def _levels(terms: pb.Agreement) -> Iterator[Section]:
-    for level in terms.levels:
-        said = level_sentences(terms, level)
-        yield Section(level.name.upper(), tuple(Sentence(f"levels.{level.name}.{part}", text) for part, text in said))
+def _section(heading: str, said: Iterable[Said]) -> Iterator[Section]:
+    sentences = tuple(Sentence(clause, text) for clause, text in said)
+    if sentences:
+        yield Section(heading, sentences)
 
 
 def _every(terms: pb.Agreement) -> Iterator[Said]:
@@ -146,9 +147,12 @@ def _every(terms: pb.Agreement) -> Iterator[Said]:
         span(terms, periods)
         for periods in (clocks.late_periods, clocks.stale_periods, clocks.presumed_non_compliant_periods)
     )
-    yield "period_seconds", (
-        f"{seconds(terms.period_seconds)} from {moment(terms.start)} on each lab states what each of its sites did, within "
-        f"{seconds(clocks.publish_within_seconds)} (whole periods are what is judged)."
+    yield (
+        "period_seconds",
+        (
+            f"{seconds(terms.period_seconds)} from {moment(terms.start)} on each lab states what each of its sites did "
+            f"within {seconds(clocks.publish_within_seconds)} (whole periods are what is judged)."
+        ),
     )
     yield "freshness", f"Late after {late}, stale after {stale}, presumed not to comply after {presumed} of silence."
     if terms.patience_periods:
@@ -158,10 +162,16 @@ def _every(terms: pb.Agreement) -> Iterator[Said]:
 def _verifiers(terms: pb.Agreement) -> Iterator[Said]:
     owners = {party.owner for party in terms.parties if pb.ROLE_VERIFIER in party.roles}
     liars = terms.lying_verifiers
-    yield "lying_verifiers", f"{quorum(terms)} of {len(owners)} verifiers must agree, counted by owner; {liars} may lie or be broken."
-    yield "founding", (
-        f"In force once {listed(terms.founding)} have signed; void if that takes longer than "
-        f"{span(terms, terms.forming_end_periods)}."
+    yield (
+        "lying_verifiers",
+        f"{quorum(terms)} of {len(owners)} verifiers must agree, counted by owner; {liars} may lie or be broken.",
+    )
+    yield (
+        "founding",
+        (
+            f"In force once {listed(terms.founding)} have signed; void if that takes longer than "
+            f"{span(terms, terms.forming_end_periods)}."
+        ),
     )
 
 
@@ -182,15 +192,20 @@ def _measured(terms: pb.Agreement) -> Iterator[Said]:
 
 def _baseline(terms: pb.Agreement) -> Iterator[Said]:
     if terms.baseline_periods:
-        yield "baseline_periods", (
-            f"is what a lab did on average in the {span(terms, terms.baseline_periods)} before a restriction, as verified."
+        yield (
+            "baseline_periods",
+            (
+                f"is what a lab did on average in the {span(terms, terms.baseline_periods)} before a restriction, "
+                "as verified."
+            ),
         )
 
 
 def _brakes(terms: pb.Agreement) -> Iterator[Said]:
     for level in terms.levels:
         if level.HasField("brake"):
-            yield f"levels.{level.name}.brake", f"{brake_sentence(terms, level)[:1].upper()}{brake_sentence(terms, level)[1:]}"
+            said = brake_sentence(terms, level)
+            yield f"levels.{level.name}.brake", f"{said[:1].upper()}{said[1:]}"
 
 
 def _votes(terms: pb.Agreement) -> Iterator[Said]:
@@ -203,16 +218,22 @@ def _votes(terms: pb.Agreement) -> Iterator[Said]:
 def _breach(terms: pb.Agreement) -> Iterator[Said]:
     standing = terms.standing
     notice = span(terms, standing.release_notice_periods)
-    yield "standing.breached", (
-        f"in {standing.breached} of the last {counted(standing.of_last, 'settled verdict')} makes a lab accused. "
-        f"A verdict is settled after {span(terms, standing.settle_periods)}."
+    yield (
+        "standing.breached",
+        (
+            f"in {standing.breached} of the last {counted(standing.of_last, 'settled verdict')} makes a lab accused. "
+            f"A verdict is settled after {span(terms, standing.settle_periods)}."
+        ),
     )
     if standing.silence_out_periods:
         yield "standing.silence_out_periods", f"Silence of {span(terms, standing.silence_out_periods)} does the same."
     yield "standing.release_notice_periods", f"{notice} later {_release(terms)}."
-    yield "standing.back_after_periods", (
-        f"The lab itself stays bound, and is relied on again after {span(terms, standing.back_after_periods)} of honored "
-        f"periods in a row, twice as long after each further loss."
+    yield (
+        "standing.back_after_periods",
+        (
+            f"The lab itself stays bound, and is relied on again after {span(terms, standing.back_after_periods)} of "
+            "honored periods in a row, twice as long after each further loss."
+        ),
     )
 
 
@@ -246,8 +267,9 @@ def _changing(terms: pb.Agreement) -> Iterator[Said]:
 
 def _leaving(terms: pb.Agreement) -> Iterator[Said]:
     notice = span(terms, terms.withdrawal_notice_periods)
-    yield "withdrawal_notice_periods", (
-        f"{notice} of notice, during which all duties go on, and no exit while a level is called or in force."
+    yield (
+        "withdrawal_notice_periods",
+        (f"{notice} of notice, during which all duties go on, and no exit while a level is called or in force."),
     )
     yield "pledge_notice_periods", f"A pledge that is replaced runs on for {span(terms, terms.pledge_notice_periods)}."
 
@@ -258,52 +280,25 @@ def _before(terms: pb.Agreement) -> Iterator[Said]:
         top = f" and up to {flop(report.up_to_teraflop)}" if report.up_to_teraflop else ""
         silence = "approves" if report.silence_approves else "refuses"
         extendable = "; the time may be extended" if report.extendable else ""
-        yield "prior_report", (
-            f"training of more than {flop(report.above_teraflop)}{top}: a report of {listed(report.contents, empty='it')}. "
-            f"{report.answered_by} answers within {span(terms, report.answer_periods)}; silence {silence}{extendable}."
+        yield (
+            "prior_report",
+            (
+                f"training of more than {flop(report.above_teraflop)}{top}: a report of "
+                f"{listed(report.contents, empty='it')}. {report.answered_by} answers within "
+                f"{span(terms, report.answer_periods)}; silence {silence}{extendable}."
+            ),
         )
     if terms.HasField("covered_cluster"):
         cluster = terms.covered_cluster
         within = span(terms, cluster.registered_within_periods)
-        yield "covered_cluster", f"Clusters above {rate(cluster.above_gigaflop_per_second)} are registered within {within}."
+        yield (
+            "covered_cluster",
+            f"Clusters above {rate(cluster.above_gigaflop_per_second)} are registered within {within}.",
+        )
 
 
 def _missing(terms: pb.Agreement) -> Iterator[Said]:
     yield "levels", "evidence counts neither way: what is unknown calls nothing and lifts nothing."
-
-
-def _worth(terms: pb.Agreement) -> Iterator[Said]:
-    worth = terms.verification
-    counted_in = f", counted in {number_format(worth.counted_in)}" if worth.counted_in else ""
-    yield "verification.significant_quantity_teraflop", (
-        f"One significant quantity is {flop(worth.significant_quantity_teraflop)} of covert training in "
-        f"{span(terms, worth.window_periods)}{counted_in}."
-    )
-    if worth.detection_ppm:
-        yield "verification.detection_ppm", f"Verifiers aim to see it with {share(worth.detection_ppm)}."
-    yield "verification.false_alarm_ppm", f"A statistical test accuses wrongly in {share(worth.false_alarm_ppm)} of cases."
-    if worth.dishonest_sources:
-        yield "verification.dishonest_sources", f"It holds even if {counted(worth.dishonest_sources, 'source')} of evidence lie."
-    yield "verification.required", f"No verdict is honored without {listed(_EVIDENCE.get(kind, 'nothing') for kind in worth.required)}."
-    if worth.useful:
-        yield "verification.useful", f"What helps: {listed(_EVIDENCE.get(kind, 'nothing') for kind in worth.useful)}."
-    yield from _answers(terms)
-
-
-def _answers(terms: pb.Agreement) -> Iterator[Said]:
-    worth = terms.verification
-    yield "verification.transit_periods", f"Chips may be in transit for {span(terms, worth.transit_periods)}."
-    if worth.challenge_answer_periods:
-        yield "verification.challenge_answer_periods", f"Challenges are answered within {span(terms, worth.challenge_answer_periods)}."
-    if worth.clarification_answer_periods:
-        yield "verification.clarification_answer_periods", f"Questions are answered within {span(terms, worth.clarification_answer_periods)}."
-    if worth.challenge_answer_periods or worth.clarification_answer_periods or worth.no_answer:
-        best = "discrepant" if worth.no_answer == pb.NO_ANSWER_DISCREPANT else "inconclusive"
-        yield "verification.no_answer", f"Who owes an answer for longer is {best} at best."
-    if worth.inspection_notice_periods:
-        yield "verification.inspection_notice_periods", f"Inspections follow a notice of {span(terms, worth.inspection_notice_periods)}."
-    if worth.power_off:
-        yield "verification.power_off", "Chips on which nothing can be verified are switched off."
 
 
 def _not_encoded(terms: pb.Agreement) -> Iterator[Said]:
@@ -320,14 +315,17 @@ def _sources(terms: pb.Agreement) -> Iterator[Said]:
         yield "citations", f"{source}: {listed(named)}."
 
 
-_SECTIONS: Final[Sequence[tuple[str, Callable[[pb.Agreement], Iterator[Said]]]]] = (
+_Sections = Sequence[tuple[str, Callable[[pb.Agreement], Iterator[Said]]]]
+
+_BEFORE_LEVELS: Final[_Sections] = (
     ("WHO", who),
     ("AGREEING", _verifiers),
     ("EVERY", _every),
     ("MEASURED", _measured),
     ("BASELINE", _baseline),
     ("BEFORE", _before),
-    ("LEVELS", lambda terms: iter(())),
+)
+_AFTER_LEVELS: Final[_Sections] = (
     ("BRAKE", _brakes),
     ("VOTES", _votes),
     ("A BREACH", _breach),
@@ -335,7 +333,7 @@ _SECTIONS: Final[Sequence[tuple[str, Callable[[pb.Agreement], Iterator[Said]]]]]
     ("JOINING", _joining),
     ("CHANGING", _changing),
     ("MISSING", _missing),
-    ("WORTH", _worth),
+    ("WORTH", worth),
     ("CHIPS", _units),
     ("NOT ENCODED", _not_encoded),
     ("SOURCES", _sources),

@@ -70,7 +70,7 @@ def _joined(word: str, numbered: str, parts: Sequence[pb.Condition], terms: agre
     said = _parts(parts, terms)
     if len(said) == 1:
         return said[0]
-    if len(said) == 2 and not any(part.WhichOneof("test") in _GROUPS for part in parts):  # noqa: PLR2004 - a pair
+    if len(said) == 2 and not any(part.WhichOneof("test") in _GROUPS for part in parts):
         return f"{said[0]} {word} {said[1]}"
     return f"{numbered}: {_numbered(said)}"
 
@@ -181,7 +181,7 @@ def _event(test: pb.Condition.EventSeen, terms: agreement_pb2.Agreement) -> str:
 
 
 def _carried(test: pb.Condition.Carried, terms: agreement_pb2.Agreement) -> str:
-    asked = f" on the question {test.asked.hex()[:16]}" if test.asked else ""
+    asked = f" on the question {test.asked.hex()}" if test.asked else ""
     return f"the vote {test.rule} has carried{asked} while {level_name(terms, test.level)} is called"
 
 

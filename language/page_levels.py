@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _EVERYTHING = frozenset(value for value in q.Label.values() if value != q.LABEL_UNSPECIFIED)
 _COUNTED = {
     pb.CAP_SCOPE_RUN: " in any one run",
-    pb.CAP_SCOPE_CLUSTER: " in any one run",
+    pb.CAP_SCOPE_CLUSTER: " at once in any one run",
     pb.CAP_SCOPE_INVENTORY_GROWTH: " added to what the lab holds",
 }
 
@@ -82,7 +82,8 @@ def _beginning(terms: pb.Agreement, level: pb.Level) -> str:
 def _arming(terms: pb.Agreement, level: pb.Level) -> str:
     if not level.armed_by:
         return ""
-    return f" After a lift it is armed again by {rule_words(terms, level.armed_by)} ({level.armed_by}), or once that is false."
+    by = f"{rule_words(terms, level.armed_by)} ({level.armed_by})"
+    return f" After a lift it is armed again by {by}, or once that is false."
 
 
 def _allowed(level: pb.Level) -> str:
@@ -93,7 +94,8 @@ def _allowed(level: pb.Level) -> str:
 
 def _cap(terms: pb.Agreement, cap: pb.Cap) -> str:
     work = f" of {labels(cap.labels)}" if cap.labels else ""
-    return f"At most {limits(cap)}{work}{_COUNTED.get(cap.scope, '')} in any {span(terms, cap.window_periods)} ({cap.name})."
+    scope, window = _COUNTED.get(cap.scope, ""), span(terms, cap.window_periods)
+    return f"At most {limits(cap)}{work}{scope} in any {window} ({cap.name})."
 
 
 def limits(cap: pb.Cap) -> str:
@@ -133,7 +135,10 @@ def _stopping(terms: pb.Agreement, level: pb.Level) -> Iterator[tuple[str, str]]
     )
     yield "wind_down_periods", f"{span(terms, level.wind_down_periods).capitalize()} to wind down{sealed}."
     if level.snap_back:
-        yield "snap_back", "When a lab that it binds loses its standing, it is suspended for the others, not for that lab."
+        yield (
+            "snap_back",
+            "When a lab that it binds loses its standing, it is suspended for the others, not for that lab.",
+        )
 
 
 def _ending(terms: pb.Agreement, level: pb.Level) -> Iterator[tuple[str, str]]:
@@ -149,8 +154,9 @@ def _ending(terms: pb.Agreement, level: pb.Level) -> Iterator[tuple[str, str]]:
         yield "resume", f"Never ends by a vote to lift ({level.lifted_by}). {until}"
     else:
         steady = counted(level.steady_steps, "closed period")
-        yield "resume", (
-            f"Ends only if, in {steady} in a row, {condition_words(level.resume, terms)}, AND {lifting}. {until}"
+        yield (
+            "resume",
+            (f"Ends only if, in {steady} in a row, {condition_words(level.resume, terms)}, AND {lifting}. {until}"),
         )
     yield "ramp_periods", _return(terms, level)
 
@@ -161,10 +167,9 @@ def _return(terms: pb.Agreement, level: pb.Level) -> str:
         if not level.ramp_periods:
             return "Restart: at once."
         return f"Restart: {end}; until then the allowed labels still hold."
-    steps = [
-        f"{share(step.share_ppm)} of the baseline {f'after {span(terms, step.after_periods)}' if step.after_periods else 'at once'}"
-        for step in level.ramp
-    ]
+    steps = [f"{share(step.share_ppm)} of the baseline {_after(terms, step.after_periods)}" for step in level.ramp]
     return f"Restart: {', '.join(steps)}; {end}."
 
 
+def _after(terms: pb.Agreement, periods: int) -> str:
+    return f"after {span(terms, periods)}" if periods else "at once"

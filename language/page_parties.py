@@ -104,5 +104,3 @@ def _seats(party: pb.Party, group: pb.SeatClass) -> str:
         holder = f", held by {seat.held_by}" if seat.held_by else ""
         seats.append(f"{seat.name} ({seat.owner}{holder})" if seat.owner else f"{seat.name} ({holder[2:] or 'free'})")
     return f"{party.name} has {counted(len(group.seats), 'seat')} {group.name}: {listed(seats)}."
-
-

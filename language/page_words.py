@@ -32,7 +32,7 @@ def seconds(value: int) -> str:
     """`90 min`, `2 h`, `30 d`: the largest unit that keeps the number whole."""
     for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
         # A day is said in hours, as clocks of hours are: `24 h`, `2 d`.
-        if value % unit == 0 and value > (unit if unit == 86_400 else 0):  # noqa: PLR2004 - a day
+        if value % unit == 0 and value > (unit if unit == 86_400 else 0):
             return f"{number(value // unit)} {name}"
     return f"{number(value)} s"
 
@@ -43,8 +43,9 @@ def span(terms: pb.Agreement, periods: int) -> str:
 
 
 def moment(unix: int) -> str:
-    """`2027-01-03 00:00`, UTC."""
-    return f"{dt.datetime.fromtimestamp(unix, dt.UTC):%Y-%m-%d %H:%M}"
+    """`2027-01-03 00:00`, UTC; with seconds where there are any."""
+    when = dt.datetime.fromtimestamp(unix, dt.UTC)
+    return f"{when:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
 
 
 def scientific(value: int) -> str:

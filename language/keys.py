@@ -41,6 +41,7 @@ class Kind(Enum):
     HEX = auto()
     HOLDERS = auto()
     LEVEL = auto()
+    LIARS = auto()
     LONG_SPAN = auto()
     MILLI = auto()
     NAME = auto()
@@ -93,7 +94,7 @@ class Key:
         name: the key.
         kind: what its value is.
         field: dotted path below the block's message; empty where it says nothing on the wire.
-        of: what its names are names of, or the list (:data:`language.words.LISTS`) of its words, or the use of a condition.
+        of: what its names are names of, or the list (:data:`language.words.LISTS`) of its words, or a use.
         words: the words of that list.
         required: whether a block must say it.
         default: what is compiled where it is not said, as text; empty for an absent field.

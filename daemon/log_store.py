@@ -30,8 +30,8 @@ from protocol.tiles import (
     new_tiles,
 )
 
-BATCH_LEAVES: Final = 1000
-BATCH_BYTES: Final = 1 << 20
+BATCH_LEAVES: Final = 250
+BATCH_BYTES: Final = 1 << 18
 
 _LEAF_OVERHEAD_BYTES: Final = 96
 _PART_LEAVES: Final = 100

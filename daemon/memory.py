@@ -6,8 +6,8 @@ import ctypes
 import gc
 from typing import Final
 
-_COLLECT_AFTER: Final = 20_000
-"""New containers before the youngest generation is collected; a batch of statements makes a few thousand."""
+_COLLECT_AFTER: Final = 100_000
+"""New containers before the youngest generation is collected; a chunk of statements makes tens of thousands."""
 
 _KEPT_BYTES: Final = 64 << 20
 _M_TRIM_THRESHOLD: Final = -1

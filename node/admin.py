@@ -87,7 +87,8 @@ def _from_wire(draft: node_admin_service_pb2.Draft, number: int) -> authoring.Dr
     known = draft.kind in KINDS
     require(known, Reason.KIND_UNKNOWN, f"drafts[{number}].kind", f"expected a kind of statement, found {draft.kind}")
     period = draft.period if draft.HasField("period") else None
-    return authoring.Draft(kind=draft.kind, body=draft.body, period=period, site=draft.site)
+    inquiry = draft.inquiry if draft.HasField("inquiry") else None
+    return authoring.Draft(kind=draft.kind, body=draft.body, period=period, site=draft.site, inquiry=inquiry)
 
 
 def _to_wire(drafts: Iterable[authoring.Draft]) -> list[node_admin_service_pb2.Draft]:

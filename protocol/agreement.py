@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from protocol import agreement_rules
+from protocol import agreement_limits, agreement_rules
 from protocol.errors import Reason, Refused
 from protocol.wire import parse
 from standstill.v1 import agreement_pb2 as pb
@@ -84,7 +84,7 @@ class Agreement:
     @property
     def quorum(self) -> int:
         """Verifier operators that make a head witnessed and a closing final: floor((n+f)/2) + 1 (annex 1.1, 2)."""
-        return agreement_rules.quorum(self.terms)
+        return agreement_limits.quorum(self.terms)
 
     def record_origin(self, term: int) -> str:
         """Origin of the record log of a term; its registrar is operator `term` mod n (annex 1.1, 5 and 1.3)."""

@@ -28,6 +28,7 @@ class Draft:
         period: period spoken of; None where the kind speaks of none.
         site: site handle, 16 bytes; empty where the kind speaks of none.
         summary: verdict, for assessments.
+        inquiry: whom a question asks, or which question an answer answers.
     """
 
     kind: header_pb2.Kind.ValueType
@@ -35,6 +36,7 @@ class Draft:
     period: int | None = None
     site: bytes = b""
     summary: header_pb2.AssessmentSummary | None = None
+    inquiry: header_pb2.Inquiry | None = None
 
 
 def write_leaf(
@@ -67,6 +69,7 @@ def write_leaf(
         claimed_time=time,
         body_commitment=commit(BODY_TAG, body_salt, draft.body),
         assessment=draft.summary,
+        inquiry=draft.inquiry,
     )
     envelope = seal(HEADER_TYPE, encode(header), seeds)
     return envelope_pb2.Leaf(leaf_salt=leaf_salt, envelope=envelope, body_salt=body_salt, body=draft.body)

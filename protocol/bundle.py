@@ -140,6 +140,8 @@ def _format(view: _View) -> tuple[Result, str]:
     # Two parts of one log could each be checked and the other be read.
     origins = [log.origin for log in view.bundle.logs]
     require(len(set(origins)) == len(origins), Reason.NAME_TWICE, "bundle.logs", "each origin once")
+    # Terms cannot be amended yet, so a bundle that brings amended ones is not one of this agreement.
+    require(not view.bundle.terms, Reason.BUNDLE_MALFORMED, "bundle.terms", "amended terms")
     return Result.PASSED, f"{len(view.data):,} bytes, {len(view.bundle.logs)} logs"
 
 

@@ -16,6 +16,7 @@ MAX_DEPTH: Final = 16
 """Deepest nesting: the longest trigger of the presets needs five."""
 
 _GROUPS: Final = ("all", "any", "at_least")
+_OF_LEVELS: Final = ("level_phase", "honored", "elapsed")
 _PLEDGEABLE: Final = frozenset({*_GROUPS, "keeps"})
 
 
@@ -74,7 +75,7 @@ def problems(terms: agreement_pb.Agreement, condition: pb.Condition, where: str,
         yield from _problems_of_reading(terms, condition.reading, f"{where}.reading")
     elif test == "keeps":
         yield from _problems_of_keeps(terms, condition.keeps, f"{where}.keeps")
-    elif test != "constant":
+    elif test in _OF_LEVELS:
         yield from _problems_of_level_test(terms, condition, test, where)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from protocol.state import Membership, key
+from protocol.state import Membership, ballot_key
 from standstill.v1 import decision_pb2 as pb
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def tally(agreement: Agreement, state: State, level: int, motion: pb.Motion.Valu
         return Tally((), 1, ())
     newest: dict[str, tuple[BallotState, str]] = {}
     for voter in rule.voters:
-        ballot = state.ballots.get(key(voter, motion, level))
+        ballot = state.ballots.get(ballot_key(voter, motion, level))
         if ballot is None or ballot.episode != episode or ballot.closing <= state.closings - rule.ballot_life_periods:
             continue
         # Who has left decides nothing any more.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocol.conduct import Freshness, freshness
 from protocol.facts import solve
+from protocol.in_force import in_force
 from protocol.state import RESTRICTIVE, Stage, Status
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Duty:
 
 def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
     """The duty of a lab in a period, under the newest state that governs it."""
+    agreement = in_force(agreement, state)
     reports = state.status is Status.IN_FORCE and state.since is not None and period >= state.since
     over = _over(agreement, state, lab, period)
     found, winding = Duty(reports=reports), 0

@@ -22,6 +22,7 @@ PHASES: Final[Mapping[Stage, pb.Phase.ValueType]] = {
     Stage.WINDING: pb.PHASE_WINDING,
     Stage.IN_FORCE: pb.PHASE_IN_FORCE,
     Stage.RAMPING: pb.PHASE_RAMPING,
+    Stage.SUSPENDED: pb.PHASE_SUSPENDED,
 }
 
 

@@ -23,6 +23,7 @@ from protocol.errors import Reason, Refused, require
 from protocol.keys import signature_holds
 from protocol.merkle import leaf_hash
 from protocol.statements import KINDS, KindRule
+from protocol.statements import inquiry as inquiries
 from protocol.statements.assessment import summary
 from protocol.wire import MAX_MESSAGE_BYTES, MAX_UINT, parse
 from standstill.v1 import header_pb2, membership_pb2
@@ -341,12 +342,17 @@ def _site(agreement: Agreement, header: header_pb2.Header, rule: KindRule) -> No
 
 
 def _summary(agreement: Agreement, header: header_pb2.Header) -> None:
-    """Assessments, and only they, carry the summary that the fold counts."""
+    """Assessments, questions and answers, and only they, carry the part that the fold counts."""
     expected = header.kind == header_pb2.KIND_ASSESSMENT
     if header.HasField("assessment") is not expected:
         raise Refused(Reason.SUMMARY_UNEXPECTED, "header.assessment", _stated(expected))
     if expected:
         summary(header, agreement)
+    asks = header.kind in inquiries.ASKING
+    if header.HasField("inquiry") is not asks:
+        raise Refused(Reason.SUMMARY_UNEXPECTED, "header.inquiry", _stated(asks))
+    if asks:
+        inquiries.summary(header, agreement)
 
 
 def _claim(

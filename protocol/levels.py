@@ -59,6 +59,8 @@ TRANSITIONS: Final[Mapping[Stage, tuple[tuple[frozenset[Event], Stage], ...]]] =
         (frozenset({Event.CALL, Event.ENTRY}), Stage.WINDING),
         (frozenset({Event.RAMPED}), Stage.OPEN),
     ),
+    # No terms that are agreed to so far suspend a level.
+    Stage.SUSPENDED: (),
 }
 
 

@@ -1,22 +1,20 @@
 """The state that everybody computes alike, and its digest (annex 3.1 and 3.6).
 
-The text form is what is digested: one line `path=value` for every value that is present, sorted by bytes; integers in
-decimal, bytes in lower-case hex. It is derived from the classes below, so a field added here is in the digest.
+The text form is what is digested (:mod:`protocol.state_text`). It is derived from the classes below, so a field added
+here is in the digest; one added by :func:`~protocol.state_text.later` only where it has another value than its default.
 """
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
 from hashlib import sha256
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from protocol import state_text
 from protocol.errors import Reason, Refused
-
-T = TypeVar("T")
+from protocol.state_entries import EventState, GrantState, InquiryState, ProposalState
+from protocol.state_text import later
 
 
 class Status(StrEnum):
@@ -52,6 +50,7 @@ class Stage(StrEnum):
     WINDING = "winding"
     IN_FORCE = "in_force"
     RAMPING = "ramping"
+    SUSPENDED = "suspended"
 
 
 RESTRICTIVE = frozenset({Stage.WINDING, Stage.IN_FORCE})
@@ -69,6 +68,7 @@ class PartyState:
         size: leaves of its log that are recorded.
         founded: whether its Founding is recorded.
         convicted: whether a Misbehavior proof stands against it.
+        joined: number of the closing at which it came in; 0 for a founder.
     """
 
     membership: Membership = Membership.FORMING
@@ -77,6 +77,7 @@ class PartyState:
     size: int = 0
     founded: bool = False
     convicted: bool = False
+    joined: int = later(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,10 @@ class LevelState:
         ready: steps in a row for which the level could be lifted.
         armed: whether the trigger may call without a vote.
         binds: per lab.
+        terms: digests in hex of older terms that hold beside those in force until the level is open, oldest first.
+        brake_left: closed periods that a brake still acts; 0: none does.
+        brake_cap: period at which the brake ends by the calendar; None while none acts.
+        suspended_by: labs whose loss of standing suspended it, sorted.
     """
 
     stage: Stage = Stage.OPEN
@@ -136,6 +141,10 @@ class LevelState:
     ready: int = 0
     armed: bool = True
     binds: Mapping[str, Binding] = field(default_factory=dict)
+    terms: tuple[str, ...] = ()
+    brake_left: int = later(0)
+    brake_cap: int | None = None
+    suspended_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +157,8 @@ class BallotState:
         period: of the closing that recorded it.
         closing: number of that closing: a ballot's life counts closed periods (annex 1.7).
         index: its leaf.
+        serial: of a seat's ballot; 0 for a party's.
+        identity: of the statement, 32 bytes; empty where it was not kept.
     """
 
     episode: int
@@ -155,6 +166,8 @@ class BallotState:
     period: int
     closing: int
     index: int
+    serial: int = later(0)
+    identity: bytes = later(b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +182,12 @@ class Conduct:
         losses: times that it lost standing.
         attested: last period attested, by site handle in hex.
         silent: closings at which the oldest attestation owed has been missing; 0: none is owed.
+        accusations: times that it was accused.
+        cause: periods whose breaches accused it last, rising.
+        by_silence: whether silence accused it last.
+        out_since: period of the closing at which it lost standing; None while it has it.
+        pardoned: closings of silence that a vote to hold forgave.
+        newest: newest settled verdict; empty before the first.
     """
 
     settled: tuple[str, ...] = ()
@@ -178,14 +197,27 @@ class Conduct:
     losses: int = 0
     attested: Mapping[str, int] = field(default_factory=dict)
     silent: int = 0
+    accusations: int = later(0)
+    cause: tuple[int, ...] = ()
+    by_silence: bool = later(False)
+    out_since: int | None = None
+    pardoned: int = later(0)
+    newest: str = later("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictState:
-    """A verifier's newest verdict on a lab and a period that is not settled yet."""
+    """A verifier's newest verdict on a lab and a period that is not settled yet.
+
+    Attributes:
+        verdict: in the words of :mod:`protocol.conduct`.
+        revision: its number, from 1.
+        identity: of the statement, 32 bytes; empty where it was not kept.
+    """
 
     verdict: str
     revision: int
+    identity: bytes = later(b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,12 +229,20 @@ class ReportState:
         period: of the closing that recorded it.
         closing: number of that closing: a report's age counts closed periods (annex 1.7).
         index: its leaf.
+        low: lower end of the interval; None where it was not stated.
+        high: upper end of the interval; None where it was not stated.
+        identity: of the statement, 32 bytes; empty where it was not kept.
+        samples: earlier values for trends, "period:value" joined by commas, oldest first; empty where none are needed.
     """
 
     value: int
     period: int
     closing: int
     index: int
+    low: int | None = None
+    high: int | None = None
+    identity: bytes = later(b"")
+    samples: str = later("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,10 +260,22 @@ class State:
         parties: by name.
         pledges: by lab.
         levels: by rank.
-        ballots: by voter|motion|rank.
+        ballots: by :func:`ballot_key`.
         conduct: by lab.
         verdicts: by lab|period|verifier.
         reports: by indicator|lab|reporter.
+        entered: number of the closing at which the agreement entered into force; 0 before.
+        texts: terms in use or proposed, by digest in hex; those first agreed to are not among them.
+        proposals: by party.
+        amendment: digest in hex of the terms that take over at the next step; empty: none do.
+        admitted: serialized Party by name.
+        offers: serialized Party of an open Admission, by sponsor.
+        grants: by lab|rank|exemption.
+        requests: serialized ExemptionRequest that waits for a vote, by lab.
+        events: by event|reporter.
+        plans: number of the closing that recorded it, by author|indicator|digest in hex.
+        inquiries: by identity of the question, in hex.
+        rests: closed periods until a control group may use a level's brake again, by rank|:func:`group_key`.
     """
 
     agreement: bytes
@@ -240,11 +292,22 @@ class State:
     conduct: Mapping[str, Conduct] = field(default_factory=dict)
     verdicts: Mapping[str, VerdictState] = field(default_factory=dict)
     reports: Mapping[str, ReportState] = field(default_factory=dict)
+    entered: int = later(0)
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    proposals: Mapping[str, ProposalState] = field(default_factory=dict)
+    amendment: str = later("")
+    admitted: Mapping[str, bytes] = field(default_factory=dict)
+    offers: Mapping[str, bytes] = field(default_factory=dict)
+    grants: Mapping[str, GrantState] = field(default_factory=dict)
+    requests: Mapping[str, bytes] = field(default_factory=dict)
+    events: Mapping[str, EventState] = field(default_factory=dict)
+    plans: Mapping[str, int] = field(default_factory=dict)
+    inquiries: Mapping[str, InquiryState] = field(default_factory=dict)
+    rests: Mapping[str, int] = field(default_factory=dict)
 
     def text(self) -> bytes:
         """Lines `path=value`, sorted by bytes (annex 3.6)."""
-        lines = sorted(f"{path}={value}\n".encode() for path, value in _flatten("", self))
-        return b"".join(lines)
+        return state_text.text(self)
 
     def digest(self) -> bytes:
         """SHA-256 of the text, 32 bytes."""
@@ -256,6 +319,26 @@ def key(*parts: object) -> str:
     return "|".join(map(str, parts))
 
 
+def ballot_key(voter: str, motion: int, level: int, about: str = "", asked: bytes = b"") -> str:
+    """Key of a voter's newest ballot on a motion.
+
+    Args:
+        voter: name of the party, or "party/seat".
+        motion: what is asked for.
+        level: rank; 0 where the motion is about none.
+        about: name of the lab spoken of, or of the rule that is to carry it; empty for neither.
+        asked: SHA-256 of what is asked, 32 bytes; empty where the motion asks nothing further.
+    """
+    # A path of the text is divided by "/"; names hold neither that nor ":".
+    place = key(voter.replace("/", ":"), int(motion), level)
+    return key(place, about, asked.hex()) if about or asked else place
+
+
+def group_key(owner: str) -> str:
+    """A control group as part of a key, as hex: unlike names, it may be any text."""
+    return owner.encode().hex()
+
+
 def read_state(text: bytes) -> State:
     """The state that a text form stands for.
 
@@ -263,63 +346,9 @@ def read_state(text: bytes) -> State:
         Refused: STATE_MALFORMED, unless the text is exactly what :meth:`State.text` gives for the result.
     """
     try:
-        tree: dict[str, Any] = {}
-        for line in text.decode().splitlines():
-            path, _, value = line.partition("=")
-            *parents, leaf = path.split("/")
-            place = tree
-            for parent in parents:
-                place = place.setdefault(parent, {})
-            place[leaf] = value
-        state: State = _build(State, tree)
+        state = state_text.parse(State, text)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise Refused(Reason.STATE_MALFORMED, "state", str(error)) from None
     if state.text() != text:
         raise Refused(Reason.STATE_MALFORMED, "state", "not in the one form that is digested")
     return state
-
-
-def _flatten(path: str, value: object) -> list[tuple[str, str]]:
-    """Paths and values of everything present below `value`."""
-    if value is None:
-        return []
-    if is_dataclass(value):
-        parts: list[tuple[object, object]] = [(item.name, getattr(value, item.name)) for item in fields(value)]
-    elif isinstance(value, Mapping):
-        parts = list(value.items())
-    elif isinstance(value, tuple):
-        parts = list(enumerate(value))
-    else:
-        return [(path, _scalar(value))]
-    prefix = f"{path}/" if path else ""
-    return [line for name, part in parts for line in _flatten(f"{prefix}{name}", part)]
-
-
-def _scalar(value: object) -> str:
-    if isinstance(value, bool):
-        return str(int(value))
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _build(kind: Any, tree: Any) -> Any:
-    """The inverse of :func:`_flatten` for a type of this module."""
-    if get_origin(kind) in {Union, types.UnionType}:
-        return _build(get_args(kind)[0], tree)
-    if is_dataclass(kind):
-        hints = _hints(kind)  # type: ignore[arg-type]
-        absent = {name: () for name, hint in hints.items() if get_origin(hint) is tuple}
-        values = {name: _build(hints[name], part) for name, part in tree.items()}
-        return kind(**(absent | values))  # type: ignore[operator]
-    if get_origin(kind) is tuple:
-        return tuple(_build(get_args(kind)[0], tree[name]) for name in sorted(tree, key=int))
-    if get_origin(kind) is Mapping:
-        name_kind, part_kind = get_args(kind)
-        return {name_kind(name): _build(part_kind, part) for name, part in tree.items()}
-    if kind is bool:
-        return {"0": False, "1": True}[tree]
-    return bytes.fromhex(tree) if kind is bytes else kind(tree)

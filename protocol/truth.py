@@ -23,6 +23,21 @@ class Truth(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Ref:
+    """A statement that an explanation ends in.
+
+    Attributes:
+        origin: the log that it stands in.
+        index: its leaf.
+        identity: SHA-256 of its pre-authentication encoding, 32 bytes.
+    """
+
+    origin: str
+    index: int
+    identity: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """A value with why it has it.
 
@@ -30,11 +45,17 @@ class Explained:
         value: the value.
         text: one line for people: what was tested, what was found.
         because: the parts that it was computed from, in order.
+        evidence: the statements that it was read from.
+        missing: what would have to be said before it is known; empty unless the value is UNKNOWN.
+        assumed: whether silence alone made it true.
     """
 
     value: Truth
     text: str
     because: tuple[Explained, ...] = ()
+    evidence: tuple[Ref, ...] = ()
+    missing: str = ""
+    assumed: bool = False
 
     def lines(self, depth: int = 0) -> Iterator[str]:
         """The tree as indented lines, one test a line."""

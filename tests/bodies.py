@@ -17,6 +17,7 @@ from standstill.v1 import (
     decision_pb2,
     evidence_pb2,
     header_pb2,
+    inquiry_pb2,
     membership_pb2,
     pledge_pb2,
     record_pb2,
@@ -184,3 +185,54 @@ def misbehavior(terms_: Agreement, name: str = "alpha", **changes: Any) -> recor
     ]
     split = record_pb2.Misbehavior.SplitView(first=notes[0], second=notes[1])
     return change(record_pb2.Misbehavior(party=name, split_view=split), **changes)
+
+
+def brake(rank: int = PAUSE, **changes: Any) -> decision_pb2.Brake:
+    """An emergency stop."""
+    return change(decision_pb2.Brake(level=rank, reason="a jump in capability"), **changes)
+
+
+def exemption_request(rank: int = PAUSE, **changes: Any) -> decision_pb2.ExemptionRequest:
+    """A request for a day of an exemption."""
+    made = decision_pb2.ExemptionRequest(level=rank, exemption="audit", chip_seconds=10, periods=24, purpose="an audit")
+    return change(made, **changes)
+
+
+def accession(terms_: Agreement, **changes: Any) -> membership_pb2.Accession:
+    """A party that was admitted accepts the terms in force."""
+    return change(membership_pb2.Accession(agreement=terms_.digest, terms=terms_.digest), **changes)
+
+
+def admission(newcomer: pb.Party) -> membership_pb2.Admission:
+    """A party is proposed."""
+    return membership_pb2.Admission(party=newcomer.SerializeToString(deterministic=True))
+
+
+def amendment(data: bytes = b"terms", **changes: Any) -> membership_pb2.Amendment:
+    """A text of terms in one part."""
+    return change(membership_pb2.Amendment(digest=sha256(data).digest(), parts=1, data=data), **changes)
+
+
+def evaluation_plan(indicator: str = "horizon", **changes: Any) -> evidence_pb2.EvaluationPlan:
+    """How an indicator will be measured."""
+    return change(evidence_pb2.EvaluationPlan(indicator=indicator, plan=sha256(b"plan").digest()), **changes)
+
+
+def event_report(event: str = "review", **changes: Any) -> evidence_pb2.EventReport:
+    """An event has happened."""
+    return change(evidence_pb2.EventReport(event=event, happened=True), **changes)
+
+
+def clarification(**changes: Any) -> inquiry_pb2.Clarification:
+    """A question."""
+    return change(inquiry_pb2.Clarification(question="Why is the meter silent?", period=3), **changes)
+
+
+def reply(**changes: Any) -> inquiry_pb2.Reply:
+    """An answer."""
+    return change(inquiry_pb2.Reply(text="It was replaced."), **changes)
+
+
+def inquiry(lab: str = "alpha", question: bytes = b"") -> header_pb2.Inquiry:
+    """The part of a question or answer that stands in the header."""
+    return header_pb2.Inquiry(lab=lab, question=question)

@@ -143,6 +143,7 @@ class Party:
         period: int | None = None,
         site: bytes | None = None,
         summary: header_pb2.AssessmentSummary | None = None,
+        inquiry: header_pb2.Inquiry | None = None,
     ) -> authoring.Draft:
         """What to say, with period, site and summary guessed where the kind needs them and they are not said."""
         kind = KIND_OF[type(body)]
@@ -156,7 +157,8 @@ class Party:
             site = own[0].handle if own else handle(LABS[0])
         if summary is None and isinstance(body, assessment_pb2.Assessment):
             summary = bodies.summary(codes=sorted({finding.code for finding in body.findings}))
-        return authoring.Draft(kind=kind, body=wire.encode(body), period=period, site=site or b"", summary=summary)
+        data = wire.encode(body)
+        return authoring.Draft(kind=kind, body=data, period=period, site=site or b"", summary=summary, inquiry=inquiry)
 
     def seeds(self, draft: authoring.Draft) -> list[bytes]:
         """Seeds of the keys that sign a draft: the root, or the newest statement key."""
@@ -206,9 +208,10 @@ class Party:
         period: int | None = None,
         site: bytes | None = None,
         summary: header_pb2.AssessmentSummary | None = None,
+        inquiry: header_pb2.Inquiry | None = None,
     ) -> ReadLeaf:
-        """Write and append a statement; period, site and summary as in :meth:`draft`."""
-        return self.append(self.write(self.draft(body, period=period, site=site, summary=summary)))
+        """Write and append a statement; period, site, summary and inquiry as in :meth:`draft`."""
+        return self.append(self.write(self.draft(body, period=period, site=site, summary=summary, inquiry=inquiry)))
 
     def found(self) -> None:
         """Say Founding and the first KeySet."""

@@ -12,11 +12,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from protocol.closing import Record, require_next
-from protocol.fold.intake import boundary, facts, intake, keys, proofs
-from protocol.fold.phases import ballots, bind, phases
+from protocol.fold.ballots import ballots
+from protocol.fold.bind import bind
+from protocol.fold.boundary import boundary
+from protocol.fold.facts import facts
+from protocol.fold.intake import intake, keys, proofs
+from protocol.fold.phases import phases
 from protocol.fold.schedule import schedule
 from protocol.fold.standing import conduct
 from protocol.fold.work import Outcome, Work
+from protocol.in_force import in_force
 from protocol.state import Conduct, LevelState, PartyState, PledgeState, State
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ def step(agreement: Agreement, state: State, record: Record) -> Outcome:
         Refused: what :func:`protocol.closing.require_next` refuses, or LEAF_WITHHELD if leaves that the closing covers
             are not in the record; the state then stands.
     """
+    agreement = in_force(agreement, state)
     sizes = {party.origin: state.parties[party.name].size for party in agreement.terms.parties}
     require_next(state, record.closing, sizes)
     new = replace(state, period=record.closing.period, closings=state.closings + 1, closing=record.digest)

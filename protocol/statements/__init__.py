@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from protocol.statements import assessment, compute, decision, evidence, membership, pledge, record
+from protocol.statements import assessment, compute, decision, evidence, inquiry, membership, pledge, record
 from standstill.v1 import agreement_pb2 as agreement_pb
 from standstill.v1 import (
     assessment_pb2,
     compute_pb2,
     decision_pb2,
     evidence_pb2,
+    inquiry_pb2,
     membership_pb2,
     pledge_pb2,
     record_pb2,
@@ -86,5 +87,14 @@ KINDS: Final[Mapping[int, KindRule]] = {
     ),
     pb.KIND_ASSESSMENT: KindRule(assessment_pb2.Assessment, assessment.assessment, _VERIFIERS, _VERIFIER, period=True),
     pb.KIND_MISBEHAVIOR: KindRule(record_pb2.Misbehavior, record.misbehavior, _PARTIES, _VERIFIER),
+    pb.KIND_BRAKE: KindRule(decision_pb2.Brake, decision.brake, _PARTIES),
+    pb.KIND_ACCESSION: KindRule(membership_pb2.Accession, membership.accession, _PARTIES, by_root=True),
+    pb.KIND_ADMISSION: KindRule(membership_pb2.Admission, membership.admission, _PARTIES),
+    pb.KIND_AMENDMENT: KindRule(membership_pb2.Amendment, membership.amendment, _PARTIES),
+    pb.KIND_EVALUATION_PLAN: KindRule(evidence_pb2.EvaluationPlan, evidence.evaluation_plan, _PARTIES),
+    pb.KIND_EVENT_REPORT: KindRule(evidence_pb2.EventReport, evidence.event_report, _PARTIES),
+    pb.KIND_EXEMPTION_REQUEST: KindRule(decision_pb2.ExemptionRequest, decision.exemption_request, _PARTIES, _LAB),
+    pb.KIND_CLARIFICATION: KindRule(inquiry_pb2.Clarification, inquiry.clarification, _PARTIES),
+    pb.KIND_REPLY: KindRule(inquiry_pb2.Reply, inquiry.reply, _PARTIES, _LAB),
 }
 """Every kind of statement, in the order of the enumeration."""

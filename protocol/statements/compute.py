@@ -45,6 +45,18 @@ def attestation(body: pb.ComputeAttestation, header: Header, agreement: Agreemen
         require_energy(body, "energy", "attestation")
     if body.mapping:
         require_digest(body.mapping, "attestation.mapping")
+    _runs(body)
+
+
+def _runs(body: pb.ComputeAttestation) -> None:
+    """Runs by name, each once, with their accelerators and operations."""
+    names = [run.run for run in body.runs]
+    require(names == sorted(set(names)), Reason.ORDER_MISMATCH, "attestation.runs", "sorted by name, each once")
+    for run in body.runs:
+        _id(run.run, "attestation.runs.run")
+        require_label(run.label, "attestation.runs")
+        require_count(run, "chips", "attestation.runs")
+        require_quantity(run, "operations", q.UNIT_TERAFLOP, "attestation.runs")
 
 
 def _use(row: pb.Use, chips: set[str], agreement: Agreement) -> int:
@@ -54,6 +66,9 @@ def _use(row: pb.Use, chips: set[str], agreement: Agreement) -> int:
     if row.chip_class not in chips:
         raise Refused(Reason.CHIP_CLASS_UNKNOWN, f"{where}.chip_class", f"{row.chip_class!r}: no inventory")
     require_label(row.label, where)
+    if row.exemption:
+        known = {exemption.name for level in agreement.levels.values() for exemption in level.exemptions}
+        require(row.exemption in known, Reason.NAME_UNKNOWN, f"{where}.exemption", repr(row.exemption))
     held = require_quantity(row, "held", q.UNIT_CHIP_SECOND, where)
     if row.HasField("operations"):
         require_quantity(row, "operations", q.UNIT_TERAFLOP, where)

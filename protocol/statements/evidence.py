@@ -1,4 +1,4 @@
-"""ShipmentReport, MeterReading, IndicatorReport: what independent sources say (design section 2)."""
+"""ShipmentReport, MeterReading, IndicatorReport, EvaluationPlan, EventReport: what sources say (design section 2)."""
 
 from __future__ import annotations
 
@@ -49,3 +49,34 @@ def indicator_report(body: pb.IndicatorReport, header: Header, agreement: Agreem
     require(body.value <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, "indicator_report.value", str(body.value))
     if body.plan:
         require_digest(body.plan, "indicator_report.plan")
+    _require_interval(body)
+
+
+def _require_interval(body: pb.IndicatorReport) -> None:
+    """The ends of an interval, as far as they are stated, enclose the reading."""
+    if body.HasField("low"):
+        found = f"{body.low} above {body.value}"
+        require(body.low <= body.value, Reason.VALUE_OUT_OF_RANGE, "indicator_report.low", found)
+    if body.HasField("high"):
+        found = f"{body.high} below {body.value}"
+        require(body.value <= body.high, Reason.VALUE_OUT_OF_RANGE, "indicator_report.high", found)
+        require(body.high <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, "indicator_report.high", str(body.high))
+
+
+def evaluation_plan(body: pb.EvaluationPlan, header: Header, agreement: Agreement) -> None:
+    """A plan to measure a known indicator, by somebody who may report it."""
+    known = body.indicator in agreement.indicators
+    require(known, Reason.NAME_UNKNOWN, "evaluation_plan.indicator", repr(body.indicator))
+    allowed = header.author in agreement.indicators[body.indicator].reported_by
+    require(allowed, Reason.NO_AUTHORITY, "header.author", f"{header.author} may not report {body.indicator}")
+    require_digest(body.plan, "evaluation_plan.plan")
+
+
+def event_report(body: pb.EventReport, header: Header, agreement: Agreement) -> None:
+    """A known event, by somebody who may report it, said for a known level or for none."""
+    events = {event.name: event for event in agreement.terms.events}
+    require(body.event in events, Reason.NAME_UNKNOWN, "event_report.event", repr(body.event))
+    allowed = header.author in events[body.event].reported_by
+    require(allowed, Reason.NO_AUTHORITY, "header.author", f"{header.author} may not report {body.event}")
+    known = body.level == 0 or body.level in agreement.levels
+    require(known, Reason.NAME_UNKNOWN, "event_report.level", str(body.level))

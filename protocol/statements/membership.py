@@ -1,4 +1,4 @@
-"""Founding, KeySet, Withdrawal: who takes part, under which keys (annex 3.3 to 3.5)."""
+"""Founding, KeySet, Withdrawal, Accession, Admission, Amendment: who takes part, on which terms (annex 3.3 to 3.5)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from protocol.errors import Reason, Refused, require
 from protocol.keys import admit_public_key
+from protocol.wire import parse, require_digest
+from standstill.v1 import agreement_pb2
 from standstill.v1 import membership_pb2 as pb
 
 if TYPE_CHECKING:
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 
 MAX_KEYS: Final = 16
 MAX_REASON: Final = 1_000
+MAX_PARTS: Final = 18
+"""Most parts of an amendment: with :data:`MAX_PART_BYTES` the largest agreement fits."""
+MAX_PART_BYTES: Final = 60_000
+"""Most bytes of one part: a body holds no more with its other fields."""
 
 
 def founding(body: pb.Founding, header: Header, agreement: Agreement) -> None:
@@ -46,3 +52,27 @@ def withdrawal(body: pb.Withdrawal, header: Header, agreement: Agreement) -> Non
     del header, agreement
     if len(body.reason) > MAX_REASON:
         raise Refused(Reason.VALUE_OUT_OF_RANGE, "withdrawal.reason", f"{len(body.reason)} characters")
+
+
+def accession(body: pb.Accession, header: Header, agreement: Agreement) -> None:
+    """A party that was admitted names the agreement and the terms that it accepts, at leaf 0."""
+    require(header.sequence == 0, Reason.SEQUENCE_MISMATCH, "header.sequence", "an Accession is leaf 0")
+    matches = body.agreement == agreement.digest
+    require(matches, Reason.WRONG_AGREEMENT, "accession.agreement", body.agreement.hex())
+    require_digest(body.terms, "accession.terms")
+
+
+def admission(body: pb.Admission, header: Header, agreement: Agreement) -> None:
+    """The bytes are a Party in the one form that a vote can name. Whether it fits the terms is the fold's to say."""
+    del header, agreement
+    parse(agreement_pb2.Party, body.party, "admission.party")
+
+
+def amendment(body: pb.Amendment, header: Header, agreement: Agreement) -> None:
+    """One part of a text of terms. That parts follow each other and make the digest is the fold's to say."""
+    del header, agreement
+    require_digest(body.digest, "amendment.digest")
+    require(1 <= body.parts <= MAX_PARTS, Reason.VALUE_OUT_OF_RANGE, "amendment.parts", f"{body.parts}")
+    require(body.part < body.parts, Reason.VALUE_OUT_OF_RANGE, "amendment.part", f"{body.part} of {body.parts}")
+    found = len(body.data)
+    require(1 <= found <= MAX_PART_BYTES, Reason.VALUE_OUT_OF_RANGE, "amendment.data", f"{found} bytes")

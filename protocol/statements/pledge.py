@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from protocol import condition_rules
+from protocol import condition_rules, not_evaluated
 from protocol.errors import Reason, Refused, require
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ def pledge(body: pb.Pledge, header: Header, agreement: Agreement) -> None:
     del header
     ranks = [clause.level for clause in body.clauses]
     require(len(set(ranks)) == len(ranks), Reason.ROW_TWICE, "pledge.clauses.level", "one clause per level")
+    for problem in not_evaluated.problems(body, "pledge"):
+        raise problem
     for number, clause in enumerate(body.clauses):
         where = f"pledge.clauses[{number}]"
         require(clause.level in agreement.levels, Reason.NAME_UNKNOWN, f"{where}.level", str(clause.level))

@@ -19,7 +19,7 @@ from tests.terms import PERIOD, START
 
 PINNED = bytes.fromhex("7f3c91ab" * 8)
 SITE = bytes(range(16))
-_EVIDENCE = agreement_pb2.Evidence.values()[1:]
+_EVIDENCE = [kind for kind in agreement_pb2.Evidence.values()[1:] if kind <= agreement_pb2.EVIDENCE_HALT]
 
 
 @dataclass

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from daemon.fsck import fsck
 from daemon.leaf import EMPTY, Head, StoredLeaf
-from daemon.log_store import BATCH_BYTES, Conflict, LogStore, open_store
+from daemon.log_store import BATCH_BYTES, BATCH_LEAVES, Conflict, LogStore, open_store
 from daemon.tile_cache import TileCache
 from protocol import merkle
 from protocol.checkpoint import Checkpoint, sign_checkpoint
@@ -196,7 +196,7 @@ def test_a_batch_holds_as_many_leaves_as_fit(store: LogStore) -> None:
 
     assert [leaf.sequence for leaf in store.batch(ORIGIN, 0, 1100)] == [0, 1]
     assert [leaf.sequence for leaf in store.batch(ORIGIN, 2, 4)] == [2, 3]
-    assert len(store.batch(ORIGIN, 3, 1100)) == 1000
+    assert len(store.batch(ORIGIN, 3, 1100)) == BATCH_LEAVES
     assert store.batch(ORIGIN, 1100, 2000) == []
 
 

@@ -19,6 +19,7 @@ from standstill.v1 import (
     record_pb2,
 )
 from standstill.v1 import quantity_pb2 as q
+from tests.bodies import admission, amendment, brake, clarification, evaluation_plan, inquiry, reply
 from tests.builders import (
     ALWAYS,
     START,
@@ -37,6 +38,7 @@ from tests.builders import (
     meter_reading,
     misbehavior,
     pledge,
+    quantity,
     reading,
     seed,
     shipment_report,
@@ -117,6 +119,11 @@ def _fill(use: list[compute_pb2.Use]) -> None:
         row.held.value = 2**62
 
 
+def _refer(refs: Any, count: int) -> None:
+    for _ in range(count):
+        refs.add(origin="x", identity=bytes(32))
+
+
 def _one_head_twice(body: record_pb2.Misbehavior) -> None:
     body.split_view.second = body.split_view.first
 
@@ -128,6 +135,7 @@ def _heads_of_two_sizes(body: record_pb2.Misbehavior) -> None:
 ATTESTATION = attestation(
     TERMS, 3, use=[used(q.LABEL_TRAIN, teraflop=10), used(q.LABEL_INFERENCE), used(q.LABEL_IDLE, 0)]
 )
+ATTESTATION.runs.add(run="run-1", label=q.LABEL_TRAIN, chips=quantity(2), operations=quantity(10, q.UNIT_TERAFLOP))
 CLOSING = next_closing(WORLD.state, 1, [WORLD["alpha"].checkpoint(), WORLD["beta"].checkpoint()])
 
 GOOD: dict[str, tuple[str, Message, dict[str, Any]]] = {
@@ -146,6 +154,12 @@ GOOD: dict[str, tuple[str, Message, dict[str, Any]]] = {
     "withdrawal": ("alpha", withdrawal("x" * 1_000), {}),
     "assessment": ("vera", assessment(["a", "b"]), {"summary": summary(codes=["a", "b"])}),
     "misbehavior": ("vera", misbehavior(TERMS), {}),
+    "brake": ("alpha", brake(reason="x" * 1_000), {}),
+    "admission": ("vera", admission(TERMS.parties["alpha"]), {}),
+    "amendment": ("beta", amendment(part=17, parts=18, data=bytes(60_000)), {}),
+    "evaluation plan": ("alpha", evaluation_plan(), {}),
+    "clarification": ("beta", clarification(question="x" * 4_000), {"inquiry": inquiry("alpha")}),
+    "reply": ("alpha", reply(text="x" * 4_000), {"inquiry": inquiry("alpha", bytes(32))}),
 }
 
 ATTESTATION_BROKEN: list[tuple[str, Edit, Reason]] = [
@@ -166,9 +180,15 @@ ATTESTATION_BROKEN: list[tuple[str, Edit, Reason]] = [
     ("operations in an unknown format", lambda body: set_("format", 9)(body.use[0]), Reason.FORMAT_UNKNOWN),
     ("a sum that overflows", lambda body: _fill(body.use), Reason.QUANTITY_OUT_OF_RANGE),
     ("a mapping of 31 bytes", set_("mapping", bytes(31)), Reason.DIGEST_LENGTH),
+    ("an exemption that no level has", lambda body: set_("exemption", "audit")(body.use[1]), Reason.NAME_UNKNOWN),
+    ("a run twice", lambda body: body.runs.append(body.runs[0]), Reason.ORDER_MISMATCH),
+    ("a nameless run", lambda body: set_("run", "")(body.runs[0]), Reason.NAME_MALFORMED),
+    ("a run under no label", lambda body: set_("label", 0)(body.runs[0]), Reason.LABEL_UNKNOWN),
     *_quantity("inventory.0.chips", counted=True),
     *_quantity("use.0.held"),
     *_quantity("use.0.operations"),
+    *_quantity("runs.0.chips", counted=True),
+    *_quantity("runs.0.operations"),
     *_energy(),
 ]
 
@@ -222,6 +242,9 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("value negative", set_("value", WRAPPED), Reason.QUANTITY_OUT_OF_RANGE),
         ("value overflowing", set_("value", 2**63), Reason.QUANTITY_OUT_OF_RANGE),
         ("a plan of 33 bytes", set_("plan", bytes(33)), Reason.DIGEST_LENGTH),
+        ("a low end above it", set_("low", 101), Reason.VALUE_OUT_OF_RANGE),
+        ("a high end below it", set_("high", 99), Reason.VALUE_OUT_OF_RANGE),
+        ("a high end overflowing", set_("high", 2**63), Reason.QUANTITY_OUT_OF_RANGE),
     ],
     "report by a verifier": [("indicator of others", set_("indicator", "uplift"), Reason.NO_AUTHORITY)],
     "ballot": [
@@ -229,8 +252,16 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("unknown motion", set_("motion", 9), Reason.VALUE_OUT_OF_RANGE),
         ("unknown level", set_("level", 3), Reason.NAME_UNKNOWN),
         ("no episode", set_("episode", 0), Reason.EPISODE_MISMATCH),
+        ("something further asked", set_("asked", bytes(32)), Reason.VALUE_OUT_OF_RANGE),
+        ("about a lab", set_("about", "beta"), Reason.VALUE_OUT_OF_RANGE),
+        ("under another rule", set_("rule", "pausing"), Reason.VALUE_OUT_OF_RANGE),
+        ("by a seat", set_("seat", "chair"), Reason.VALUE_OUT_OF_RANGE),
+        ("with a serial", set_("serial", 1), Reason.VALUE_OUT_OF_RANGE),
+        ("with a seat's signature", set_("seat_signature", bytes(64)), Reason.VALUE_OUT_OF_RANGE),
     ],
     "pledge": [
+        ("that ends", lambda body: set_("until_period", 9)(body.clauses[0]), Reason.VERSION_UNKNOWN),
+        ("when all labs read", lambda body: set_("all", True)(body.clauses[0].when.reading), Reason.VERSION_UNKNOWN),
         ("two clauses for a level", lambda body: body.clauses.append(body.clauses[0]), Reason.ROW_TWICE),
         ("unknown level", lambda body: set_("level", 3)(body.clauses[0]), Reason.NAME_UNKNOWN),
         ("when of no test", lambda body: body.clauses[1].when.SetInParent(), Reason.CONDITION_MALFORMED),
@@ -276,5 +307,39 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("with heads of two sizes", _heads_of_two_sizes, Reason.MISBEHAVIOR_UNPROVEN),
         ("with heads of another log", set_("party", "beta"), Reason.NOTE_UNVERIFIED),
         ("with a note that is none", lambda body: set_("first", b"x")(body.split_view), Reason.NOTE_MALFORMED),
+    ],
+    "brake": [
+        ("unknown level", set_("level", 3), Reason.NAME_UNKNOWN),
+        ("a long reason", set_("reason", "x" * 1_001), Reason.VALUE_OUT_OF_RANGE),
+    ],
+    "admission": [
+        ("of no party", set_("party", b"\xff"), Reason.MESSAGE_MALFORMED),
+        ("of a party with bytes that say nothing", set_("party", b"\xf8\x07\x01"), Reason.MESSAGE_NOT_CANONICAL),
+    ],
+    "amendment": [
+        ("a digest of 31 bytes", set_("digest", bytes(31)), Reason.DIGEST_LENGTH),
+        ("a part beyond the last", set_("part", 18), Reason.VALUE_OUT_OF_RANGE),
+        ("no parts", set_("parts", 0), Reason.VALUE_OUT_OF_RANGE),
+        ("too many parts", set_("parts", 19), Reason.VALUE_OUT_OF_RANGE),
+        ("an empty part", set_("data", b""), Reason.VALUE_OUT_OF_RANGE),
+        ("a large part", set_("data", bytes(60_001)), Reason.VALUE_OUT_OF_RANGE),
+    ],
+    "evaluation plan": [
+        ("unknown indicator", set_("indicator", "height"), Reason.NAME_UNKNOWN),
+        ("indicator of others", set_("indicator", "uplift-2"), Reason.NAME_UNKNOWN),
+        ("a plan of 31 bytes", set_("plan", bytes(31)), Reason.DIGEST_LENGTH),
+    ],
+    "clarification": [
+        ("that asks nothing", set_("question", ""), Reason.FIELD_ABSENT),
+        ("that is long", set_("question", "x" * 4_001), Reason.VALUE_OUT_OF_RANGE),
+        ("about a period after overflow", set_("period", 2**63), Reason.QUANTITY_OUT_OF_RANGE),
+        ("about a statement not named", lambda body: body.about.add(origin="x"), Reason.DIGEST_LENGTH),
+        ("about too much", lambda body: _refer(body.about, 101), Reason.VALUE_OUT_OF_RANGE),
+    ],
+    "reply": [
+        ("that says nothing", set_("text", ""), Reason.FIELD_ABSENT),
+        ("that is long", set_("text", "x" * 4_001), Reason.VALUE_OUT_OF_RANGE),
+        ("that points to a statement not named", lambda body: body.refs.add(origin="x"), Reason.DIGEST_LENGTH),
+        ("that points to too much", lambda body: _refer(body.refs, 101), Reason.VALUE_OUT_OF_RANGE),
     ],
 }

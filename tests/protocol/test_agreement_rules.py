@@ -7,7 +7,7 @@ from itertools import combinations, product
 
 import pytest
 
-from protocol import agreement_rules
+from protocol import agreement_limits, agreement_rules
 from protocol.errors import Reason
 from protocol.keys import public_key
 from standstill.v1 import agreement_pb2 as pb
@@ -267,7 +267,7 @@ def test_counts_verifiers_of_one_group_once() -> None:
     made = terms(4, lying_verifiers=1)
     assert agreement_rules.problems(made) == []
     made.parties[-1].owner = made.parties[-2].owner
-    assert agreement_rules.quorum(made) == 3
+    assert agreement_limits.quorum(made) == 3
     with refuses(Reason.QUORUM_CANNOT_BE_MET, "lying_verifiers"):
         raise agreement_rules.problems(made)[0]
 

@@ -106,7 +106,8 @@ def _moves() -> list[tuple[Seen, Input, Seen, frozenset[Event]]]:
 
 
 def test_explores_every_stage() -> None:
-    assert {seen.level.stage for seen in _explore()} == set(Stage)
+    # No terms that are agreed to so far suspend a level.
+    assert {seen.level.stage for seen in _explore()} == set(Stage) - {Stage.SUSPENDED}
     assert len(_explore()) > 100
 
 

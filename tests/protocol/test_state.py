@@ -25,15 +25,19 @@ from protocol.state import (
     State,
     Status,
     VerdictState,
+    ballot_key,
+    group_key,
     key,
     read_state,
 )
+from protocol.state_entries import EventState, GrantState, InquiryState, ProposalState
 from tests.protocol.refusals import refuses
 
 numbers = st.integers(0, 2**64)
 digests = st.binary(min_size=32, max_size=32)
 names = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,6}[a-z0-9]", fullmatch=True)
 keys = st.lists(names, min_size=3, max_size=3).map(lambda parts: key(*parts))
+hexes = digests.map(bytes.hex)
 bindings = st.builds(Binding, since=numbers, until=st.none() | numbers)
 states = st.builds(
     State,
@@ -54,6 +58,7 @@ states = st.builds(
             size=numbers,
             founded=st.booleans(),
             convicted=st.booleans(),
+            joined=numbers,
         ),
         max_size=3,
     ),
@@ -75,12 +80,25 @@ states = st.builds(
             ready=numbers,
             armed=st.booleans(),
             binds=st.dictionaries(names, bindings, max_size=3),
+            terms=st.lists(hexes, max_size=2).map(tuple),
+            brake_left=numbers,
+            brake_cap=st.none() | numbers,
+            suspended_by=st.lists(names, max_size=2).map(tuple),
         ),
         max_size=3,
     ),
     ballots=st.dictionaries(
         keys,
-        st.builds(BallotState, episode=numbers, yes=st.booleans(), period=numbers, closing=numbers, index=numbers),
+        st.builds(
+            BallotState,
+            episode=numbers,
+            yes=st.booleans(),
+            period=numbers,
+            closing=numbers,
+            index=numbers,
+            serial=numbers,
+            identity=st.just(b"") | digests,
+        ),
         max_size=3,
     ),
     conduct=st.dictionaries(
@@ -94,15 +112,71 @@ states = st.builds(
             losses=numbers,
             attested=st.dictionaries(names, numbers, max_size=3),
             silent=numbers,
+            accusations=numbers,
+            cause=st.lists(numbers, max_size=3).map(tuple),
+            by_silence=st.booleans(),
+            out_since=st.none() | numbers,
+            pardoned=numbers,
+            newest=st.sampled_from(["", *VERDICTS]),
         ),
         max_size=3,
     ),
     verdicts=st.dictionaries(
-        keys, st.builds(VerdictState, verdict=st.sampled_from(VERDICTS), revision=numbers), max_size=3
+        keys,
+        st.builds(VerdictState, verdict=st.sampled_from(VERDICTS), revision=numbers, identity=st.just(b"") | digests),
+        max_size=3,
     ),
     reports=st.dictionaries(
-        keys, st.builds(ReportState, value=numbers, period=numbers, closing=numbers, index=numbers), max_size=3
+        keys,
+        st.builds(
+            ReportState,
+            value=numbers,
+            period=numbers,
+            closing=numbers,
+            index=numbers,
+            low=st.none() | numbers,
+            high=st.none() | numbers,
+            identity=st.just(b"") | digests,
+            samples=st.sampled_from(["", "3:100", "3:100,9:120"]),
+        ),
+        max_size=3,
     ),
+    entered=numbers,
+    texts=st.dictionaries(hexes, st.binary(), max_size=2),
+    proposals=st.dictionaries(
+        names, st.builds(ProposalState, digest=hexes, parts=numbers, seen=numbers, closing=numbers), max_size=2
+    ),
+    amendment=st.just("") | hexes,
+    admitted=st.dictionaries(names, st.binary(), max_size=2),
+    offers=st.dictionaries(names, st.binary(), max_size=2),
+    grants=st.dictionaries(
+        keys,
+        st.builds(
+            GrantState, teraflop=st.none() | numbers, chip_seconds=st.none() | numbers, start=numbers, until=numbers
+        ),
+        max_size=2,
+    ),
+    requests=st.dictionaries(names, st.binary(), max_size=2),
+    events=st.dictionaries(
+        keys,
+        st.builds(
+            EventState,
+            happened=st.booleans(),
+            level=numbers,
+            closing=numbers,
+            since_closing=numbers,
+            index=numbers,
+            identity=digests,
+        ),
+        max_size=2,
+    ),
+    plans=st.dictionaries(keys, numbers, max_size=2),
+    inquiries=st.dictionaries(
+        hexes,
+        st.builds(InquiryState, lab=names, asker=names, closing=numbers, period=numbers, index=numbers),
+        max_size=2,
+    ),
+    rests=st.dictionaries(st.text().map(lambda owner: key(1, group_key(owner))), numbers, max_size=2),
 )
 
 FIXED = State(
@@ -194,6 +268,31 @@ def test_leaves_out_what_is_absent() -> None:
     assert read_state(early.text()) == early
 
 
+def test_leaves_out_later_fields_while_nothing_uses_them() -> None:
+    used = replace(FIXED, entered=3, parties={**FIXED.parties, "beta": PartyState(joined=5)})
+    added = set(used.text().splitlines()) - set(TEXT.splitlines())
+    assert added == {b"entered=3", b"parties/beta/joined=5"}
+    assert read_state(used.text()) == used
+
+
+def test_keeps_each_ballot_of_a_voter_apart_by_what_it_asks() -> None:
+    asked = bytes(32)
+    keys_ = [
+        ballot_key("alpha", 1, 2),
+        ballot_key("alpha", 1, 3),
+        ballot_key("alpha", 2, 2),
+        ballot_key("board/alpha", 1, 2),
+        ballot_key("alpha", 1, 2, "beta"),
+        ballot_key("alpha", 1, 2, "", asked),
+        ballot_key("alpha", 1, 2, "beta", asked),
+    ]
+    assert keys_[0] == "alpha|1|2"
+    assert len(set(keys_)) == len(keys_)
+    ballot = BallotState(episode=1, yes=True, period=6, closing=5, index=2, serial=1)
+    state = replace(FIXED, ballots=dict.fromkeys(keys_, ballot))
+    assert read_state(state.text()) == state
+
+
 MALFORMED = {
     "nothing": b"",
     "no line feed at the end": TEXT[:-1],
@@ -205,6 +304,7 @@ MALFORMED = {
     "carriage returns": TEXT.replace(b"\n", b"\r\n"),
     "a line without value": TEXT.replace(b"period=7", b"period"),
     "a missing line": TEXT.replace(b"parties/beta/size=0\n", b""),
+    "a later field that says nothing": TEXT.replace(b"levels/2/end", b"levels/2/brake_left=0\nlevels/2/end"),
     "a number with a sign": TEXT.replace(b"period=7", b"period=+7"),
     "a number with a zero before it": TEXT.replace(b"period=7", b"period=07"),
     "a number with a space": TEXT.replace(b"period=7", b"period= 7"),

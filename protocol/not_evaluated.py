@@ -1,0 +1,88 @@
+"""What can be written, and means nothing to this reader yet.
+
+Terms that say something which nothing evaluates would be signed for what they do not do, so they are refused. Whoever
+makes a field count takes its line away. What is only for people (means, citations, what the text does not encode, who
+else belongs to a group) and what the terms merely state (unit, prior reports, covered clusters) is not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from google.protobuf.message import Message
+
+from protocol.errors import Reason, Refused
+
+NOT_EVALUATED: Final = frozenset(
+    {
+        # indicators
+        "Indicator.confirmed_by",
+        "Indicator.confirmations",
+        "Indicator.by_subject",
+        "Indicator.compare",
+        "Indicator.plan_periods",
+        # conditions
+        "Condition.negation",
+        "Condition.trend",
+        "Condition.overdue",
+        "Condition.event",
+        "Condition.carried",
+        "Condition.status",
+        "Condition.weighs",
+        "Condition.Reading.all",
+        "Condition.Reading.ratchet",
+        "Condition.Honored.k",
+        "Condition.Honored.of",
+        "Condition.Elapsed.since",
+        "Agreement.events",
+        # pledges
+        "PledgeClause.until_period",
+        # decisions
+        "Party.seats",
+        "Rule.need",
+        "Rule.recuse_subject",
+        "Agreement.novice_periods",
+        # levels
+        "Level.brake",
+        "Level.renewed_by",
+        "Level.snap_back",
+        "Level.armed_by",
+        # limits of levels
+        "Level.exemptions",
+        "Level.ramp",
+        "Level.seal_periods",
+        "Cap.scope",
+        "Cap.baseline_ppm",
+        "Cap.chips",
+        "Cap.growth_ppm",
+        "Agreement.baseline_periods",
+        # membership and amendment
+        "Agreement.admitted_by",
+        "Agreement.amended_by",
+        "Agreement.exempted_by",
+        # standing
+        "Standing.silence_out_periods",
+        "Standing.hold_rule",
+        "Standing.release",
+        "Standing.release_rule",
+        # inquiries
+        "Verification.clarification_answer_periods",
+        "Verification.no_answer",
+    }
+)
+"""Fields as `Message.field`, with the names of the .proto files."""
+
+
+def problems(message: Message, where: str = "") -> Iterator[Refused]:
+    """Every field of a message, and of the messages in it, that says something which nothing evaluates."""
+    name = message.DESCRIPTOR.full_name.removeprefix("standstill.v1.")
+    for descriptor, value in message.ListFields():
+        place = f"{where}.{descriptor.name}" if where else descriptor.name
+        if f"{name}.{descriptor.name}" in NOT_EVALUATED:
+            yield Refused(Reason.VERSION_UNKNOWN, place, "nothing evaluates it: leave it out")
+        elif isinstance(value, Message):
+            yield from problems(value, place)
+        elif descriptor.message_type is not None:
+            for number, part in enumerate(value):
+                yield from problems(part, f"{place}.{getattr(part, 'name', '') or number}")

@@ -78,6 +78,18 @@ class Unreadable(Exception):
         self.problems = tuple(problems)
 
 
+class Unfit(Exception):
+    """A value that does not fit where it stands.
+
+    Attributes:
+        problem: why; its clause is filled in by who knows it.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.sentence)
+        self.problem = problem
+
+
 def error(code: str, clause: str, text: str, span: Span | None, remedy: str = "") -> Problem:
     """A problem that forbids compiling."""
     return Problem(code, Severity.ERROR, clause, text, remedy, span)

@@ -29,6 +29,10 @@ class Text:
     span: Span
 
 
+Name: TypeAlias = Word | Text
+"""A name; in quotation marks where it is written like a key word or a number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A date or a time in UTC, `2027-01-03` or `2027-01-03T00:00Z`."""
@@ -51,7 +55,7 @@ class Amount:
     """`50 % of baseline per 30 d`, `2 of [alpha, beta]`, `25 % after 7 d`, `60 of [30 of a, 40 of b] ceiling 25`."""
 
     quantity: Quantity
-    of: Word | Text | Listed | None
+    of: Name | Listed | None
     per: Quantity | None
     after: Quantity | None
     ceiling: Quantity | None
@@ -70,7 +74,7 @@ class Listed:
 class One:
     """A party by name."""
 
-    name: Word
+    name: Name
     span: Span
 
 
@@ -79,7 +83,7 @@ class Every:
     """`all labs`, `all bound`, or `all of { alpha, beta }`: `role` or `names` is said."""
 
     role: Word | None
-    names: tuple[Word, ...]
+    names: tuple[Name, ...]
     span: Span
 
 
@@ -89,7 +93,7 @@ class Some:
 
     k: Quantity | None
     role: Word | None
-    names: tuple[Word, ...]
+    names: tuple[Name, ...]
     span: Span
 
 
@@ -98,7 +102,7 @@ class Weighted:
     """`at least 60 of { 30 of alpha, 40 of beta }`."""
 
     at_least: Quantity
-    weights: tuple[tuple[Quantity, Word], ...]
+    weights: tuple[tuple[Quantity, Name], ...]
     span: Span
 
 
@@ -150,7 +154,7 @@ class Moves:
 class Reading:
     """`task_horizon of any lab >= 24 h`. `sign` is one of `<= >= < >`."""
 
-    indicator: Word
+    indicator: Name
     group: Group
     sign: str
     threshold: Quantity
@@ -162,7 +166,7 @@ class Reading:
 class Trend:
     """`doubling of task_horizon of any lab over 365 d <= 60 d`."""
 
-    indicator: Word
+    indicator: Name
     group: Group
     over: Quantity
     sign: str
@@ -174,7 +178,7 @@ class Trend:
 class Overdue:
     """`judgement_win_rate of any lab overdue for 120 d`."""
 
-    indicator: Word
+    indicator: Name
     group: Group
     lasting: Quantity
     span: Span
@@ -185,7 +189,7 @@ class Keeps:
     """`alpha keeps pause`, `all bound keep pause for 30 d`."""
 
     group: Group | Weighted
-    level: Word
+    level: Name
     lasting: Quantity | None
     span: Span
 
@@ -196,7 +200,7 @@ class Is:
 
     group: Group
     status: Word
-    level: Word | None
+    level: Name | None
     span: Span
 
 
@@ -205,7 +209,7 @@ class Since:
     """`since in_force >= 60 d`, `since opened of slowdown >= 30 d`."""
 
     clock: Word
-    level: Word | None
+    level: Name | None
     sign: str
     lasting: Quantity
     span: Span
@@ -215,8 +219,8 @@ class Since:
 class Motion:
     """`motion review carried`, `motion review of pause on "sha256:..." carried`."""
 
-    rule: Word
-    level: Word | None
+    rule: Name
+    level: Name | None
     asked: Text | None
     span: Span
 
@@ -225,8 +229,8 @@ class Motion:
 class Event:
     """`event control_review`, with `of pause` or `whenever`, `reported by evalco`, `for 10 d`."""
 
-    name: Word
-    level: Word | None
+    name: Name
+    level: Name | None
     whenever: bool
     reported_by: Group | None
     lasting: Quantity | None
@@ -255,7 +259,7 @@ class Block:
     """`word name { items }`. `head` is word and name, `span` all of it."""
 
     word: Word
-    name: Word | Text | None
+    name: Name | None
     items: tuple[Item, ...]
     head: Span
     span: Span

@@ -115,7 +115,7 @@ def found_log(
 ) -> None:
     """Accept the agreement with your root keys, and begin the log. Can be repeated; nothing is signed twice."""
     from cli.digest import parse_digest
-    from cli.terms_text import read_bytes
+    from cli.agreement.files import read_bytes
     from daemon.config import load_config
     from daemon.enrolment import found
     from node.config import NodeSettings

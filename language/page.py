@@ -79,10 +79,7 @@ class PageView:
 
 def page(view: PageView) -> str:
     """The whole page, wrapped to 80 columns."""
-    lines = [f"{view.terms.name.upper()}   {_state(view)}   times UTC"]
-    if view.digest is not None:
-        lines.append(f"{'DIGEST':<{_MARGIN}}{view.digest.hex()}")
-    lines.append("")
+    lines = [*heading_lines(view), ""]
     for section in sections(view):
         said = " ".join(_placed(view, sentence) for sentence in section.sentences)
         indent = " " * _MARGIN
@@ -99,6 +96,12 @@ def page(view: PageView) -> str:
         )
         lines += [line.replace(_GAP, " ") for line in wrapped]
     return "\n".join(lines) + "\n"
+
+
+def heading_lines(view: PageView) -> list[str]:
+    """What stands above the sections: name and state, and the digest once there is one."""
+    lines = [f"{view.terms.name.upper()}   {_state(view)}   times UTC"]
+    return lines if view.digest is None else [*lines, f"{'DIGEST':<{_MARGIN}}{view.digest.hex()}"]
 
 
 def sections(view: PageView) -> list[Section]:
@@ -127,11 +130,16 @@ def _state(view: PageView) -> str:
     return f"{len(done)} of {len(founders)} founders have signed"
 
 
-def _placed(view: PageView, sentence: Sentence) -> str:
-    """The sentence with its place, looked up by the longest path that is known."""
-    path = sentence.clause
-    while path and path not in view.places:
+def place_of(clause: str, places: Mapping[str, object]) -> str:
+    """The longest part of a dotted path whose place is known; empty if none is."""
+    path = clause
+    while path and path not in places:
         path = path.rpartition(".")[0]
+    return path
+
+
+def _placed(view: PageView, sentence: Sentence) -> str:
+    path = place_of(sentence.clause, view.places)
     return f"{sentence.text} [{view.places[path]}]" if path else sentence.text
 
 

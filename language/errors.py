@@ -85,7 +85,7 @@ def meant(word: str, known: Iterable[str]) -> str:
 
 def _character(unexpected: UnexpectedCharacters, text: str) -> Problem:
     span = Span(unexpected.line, unexpected.column, unexpected.line, unexpected.column + 1)
-    letter = text[unexpected.pos_in_stream or 0]
+    letter = text.split("\n")[unexpected.line - 1][unexpected.column - 1]
     if letter == '"':
         return error("syntax", "", "a text in quotation marks that does not end on its line", span, 'close it with "')
     return error("syntax", "", f"{letter!r} stands for nothing here", span)

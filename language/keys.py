@@ -211,8 +211,6 @@ RETIRED: Final[Mapping[tuple[str, str], str]] = {
     ("agreement", "snap_back"): "write snap_back = yes in the level, and held_by in standing",
     ("agreement", "exemption"): "write exempted_by = RULE",
     ("agreement", "clarification"): "write clarification_answer in verification",
-    ("membership", "admitted_by"): "write it in the agreement itself",
-    ("membership", "amended_by"): "write it in the agreement itself",
     ("membership", "blackout"): "nobody leaves while a level is called or in force",
     ("indicator", "crossed_after_silence"): "write X of any lab overdue for 120 d in the trigger",
     ("indicator", "drift"): "write X of any lab >= 40 h falling 10 % per 90 d to 24 h in the trigger",

@@ -153,7 +153,7 @@ def _key(context: Context, key: Key, node: ast.Block, message: Message, entry: a
     if entry is None and key.required:
         text = f"{key.block} needs {key.name}: {key.help}"
         context.report(error("missing-key", "", text, node.head))
-    value = entry.value if entry else _default(key)
+    value = entry.value if entry else _default(key.name, key.default)
     if value is None:
         return
     if entry and key.field:
@@ -168,10 +168,10 @@ def _key(context: Context, key: Key, node: ast.Block, message: Message, entry: a
 
 
 @cache
-def _default(key: Key) -> ast.Value | None:
-    if not key.default:
+def _default(name: str, said: str) -> ast.Value | None:
+    if not said:
         return None
-    item = parse(f"{key.name} = {key.default}").items[0]
+    item = parse(f"{name} = {said}").items[0]
     return item.value if isinstance(item, ast.Entry) else None
 
 
@@ -204,7 +204,7 @@ def _children(context: Context, child: Block, node: ast.Block, message: Message)
 
 def _child(context: Context, child: Block, node: ast.Block, message: Message) -> None:
     name = name_of(node)
-    if bool(name) != bool(child.named):
+    if (node.name is not None) != bool(child.named):
         text = f"{child.word} {'needs a name' if child.named else 'has no name'}"
         context.report(error("missing-name" if child.named else "syntax", "", text, span_of(node)))
         if child.named:
@@ -324,4 +324,3 @@ _AFTER: Final[Mapping[str, Callable[[Context, Message, Mapping[str, ast.Entry]],
     "party": _after_party,
 }
 """What is said by leaving a key out and is more than a constant."""
-

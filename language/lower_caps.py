@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from language import syntax as ast
@@ -42,7 +43,7 @@ def cap(context: Context, key: Key, level: pb.Level, value: ast.Value) -> None:
     if made_zero := _CAPS[key.kind](context, key, made, value):
         _must_be_forbidden(key, level, made_zero)
         return
-    if key.of and not made.labels:
+    if key.of and not made.labels and level.allowed:
         text = f"{key.name} caps work that the level forbids"
         raise Unfit(error("contradiction", "", text, value.span, "remove it, or allow the work"))
     level.caps.append(made)
@@ -122,12 +123,16 @@ def allow(context: Context, key: Key, message: Message, value: ast.Value) -> Non
 def ramp(context: Context, key: Key, message: Message, value: ast.Value) -> None:
     """`21 d`, or steps that rise to 100 %; then the last is the end."""
     if not isinstance(value, ast.Listed):
-        put(message, "ramp_periods", context.periods(plain(key.name, "a time, or a list of steps", value), key.name), value.span)
+        put(
+            message,
+            "ramp_periods",
+            context.periods(plain(key.name, "a time, or a list of steps", value), key.name),
+            value.span,
+        )
         return
     steps = [_step(context, item) for item in value.items]
     rises = all(
-        low.after_periods < high.after_periods and low.share_ppm < high.share_ppm
-        for low, high in zip(steps, steps[1:], strict=False)
+        low.after_periods < high.after_periods and low.share_ppm < high.share_ppm for low, high in pairwise(steps)
     )
     if not steps or not rises or steps[-1].share_ppm != WHOLE_BASELINE:
         raise Unfit(error("ramp-falls", "", "steps must rise to 100 %", value.span))

@@ -182,7 +182,6 @@ def indicator_dimension(unit: str) -> tuple[Dimension, int]:
         "ppm": (Dimension.SHARE, 1),
         "x": (Dimension.FACTOR, 1),
         "teraFLOP": (Dimension.COMPUTE, 1),
-        "FLOP": (Dimension.COMPUTE, 1),
     }
     return known_units.get(unit, (Dimension.COUNT, 1))
 
@@ -294,9 +293,10 @@ def _is(condition: ast.Is, scope: Scope, path: str) -> pb.Condition:
     names = scope.context.names
     if isinstance(condition.group, ast.One):
         name = condition.group.name
-        if name.text in names.levels and name.text in names.parties:
+        if name.text in names.levels and name.text in names.parties and isinstance(name, ast.Word):
             text = f"{name.text} is a level and a party"
-            raise Unfit(error("ambiguous-name", "", text, name.span, "rename one of them"))
+            remedy = f'write "{name.text}" for the level, all of {{ {name.text} }} for the party'
+            raise Unfit(error("ambiguous-name", "", text, name.span, remedy))
         if name.text in names.levels or name.text not in names.parties:
             return _phase(scope.level(name), condition)
     return pb.Condition(status=_status(condition, scope))
@@ -339,9 +339,7 @@ def _since(condition: ast.Since, scope: Scope, path: str) -> pb.Condition:
     periods = scope.context.periods(condition.lasting, "a clock")
     # Clocks are whole: above p is at least p + 1, below p is not yet p.
     periods += condition.sign in {">", "<="}
-    clock = pb.Condition.Elapsed(
-        level=scope.level(condition.level), periods=periods, since=CLOCKS[said.text]
-    )
+    clock = pb.Condition.Elapsed(level=scope.level(condition.level), periods=periods, since=CLOCKS[said.text])
     made = pb.Condition(elapsed=clock)
     return made if condition.sign in {">", ">="} else pb.Condition(negation=made)
 

@@ -59,6 +59,15 @@ def voters(context: Context, value: ast.Value) -> list[str]:
     return [_voter(context, item) for item in items(value)]
 
 
+def seats_of(context: Context, value: ast.Value) -> str:
+    """The class of seats that is named, `board.public` or `public`; empty if it is none."""
+    only = items(value)[0] if len(items(value)) == 1 else value
+    if not isinstance(only, ast.Word | ast.Text):
+        return ""
+    council, _, seats = only.text.rpartition(".")
+    return seats if seats in context.names.seats and council in {"", context.names.seats[seats]} else ""
+
+
 def _number(context: Context, quantity: ast.Quantity, subject: str) -> int:
     found = measure(quantity, Dimension.COUNT, subject, context.units)
     if found < 1:
@@ -69,10 +78,11 @@ def _number(context: Context, quantity: ast.Quantity, subject: str) -> int:
 def _count(context: Context, k: int, of: ast.Name | ast.Listed) -> pb.Need.Count:
     if isinstance(of, ast.Listed | ast.Text):
         return _at_most(k, voters(context, of), of)
-    names, seats = context.names, of.text.rpartition(".")[2]
-    if of.text in names.classes and names.classes[of.text] is not None:
-        return _at_most(k, voters(context, names.classes[of.text] or of), of)
-    if of.text in {seats, f"{names.seats.get(seats, '')}.{seats}"} and seats in names.seats:
+    names, group = context.names, context.names.classes.get(of.text)
+    if group is not None:
+        seats = seats_of(context, group)
+        return pb.Need.Count(k=k, seats=seats) if seats else _at_most(k, voters(context, group), of)
+    if seats := seats_of(context, of):
         return pb.Need.Count(k=k, seats=seats)
     if (role := of.text.removesuffix("s")) in ROLES:
         return pb.Need.Count(k=k, role=pb.Role.Name(ROLES[role]))  # type: ignore[arg-type]

@@ -10,13 +10,13 @@ from language.context import Context, put
 from language.keys import Key, Kind
 from language.lower_caps import allow, exempt_cap, ramp
 from language.lower_conditions import Scope, Use, lower
-from language.lower_rules import voters, yes
+from language.lower_rules import seats_of, voters, yes
 from language.lower_values import HANDLERS, hexadecimal, items, name, plain, unfit
-from language.names import known
+from language.names import indicator_unit, known
 from language.problem import Unfit, error
 from language.units import Dimension, measure, seconds
 from language.words import ROLES
-from protocol.agreement_rules import MAX_PERIODS
+from protocol.agreement_limits import MAX_PERIODS
 from protocol.statistics import Z_MILLI
 from standstill.v1 import agreement_pb2 as pb
 
@@ -57,7 +57,8 @@ def _brakers(context: Context, key: Key, message: Message, value: ast.Value) -> 
 
 
 def _voters(context: Context, key: Key, message: Message, value: ast.Value) -> None:
-    voters(context, value)
+    if not seats_of(context, value):
+        voters(context, value)
 
 
 def _root(context: Context, key: Key, message: Message, value: ast.Value) -> None:
@@ -99,8 +100,7 @@ def _holders(context: Context, key: Key, message: Message, value: ast.Value) -> 
 
 
 def _unit(context: Context, key: Key, message: Message, value: ast.Value) -> None:
-    said = name(key.name, value).text
-    put(message, key.field, "teraFLOP" if said == "FLOP" and isinstance(value, ast.Word) else said, value.span)
+    put(message, key.field, indicator_unit(name(key.name, value)), value.span)
 
 
 def _peaks(context: Context, key: Key, message: Message, value: ast.Value) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from language import syntax as ast
 from language.errors import meant
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from language.spans import Span
+
+COMPUTE_UNIT: Final = "teraFLOP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def collect(block: ast.Block) -> Names:
         rules=frozenset(name for name, _ in _named(block, "rule")),
         classes={name: _value(group, "held_by") for name, group in _named(block, "class")},
         seats={seats: name for name, party in parties for seats, _ in _named(party, "seats")},
-        indicators={name: "".join(_words(_value(one, "unit"))) for name, one in _named(block, "indicator")},
+        indicators={name: indicator_unit(_value(one, "unit")) for name, one in _named(block, "indicator")},
         events={name: tuple(_words(_value(one, "reported_by"))) for name, one in _named(block, "event")},
     )
 
@@ -96,6 +98,13 @@ def name_of(block: ast.Block) -> str:
 def span_of(block: ast.Block) -> Span:
     """Where a block is named."""
     return block.name.span if block.name else block.word.span
+
+
+def indicator_unit(value: ast.Value | None) -> str:
+    """The unit of an indicator on the wire: `FLOP` is counted in teraFLOP, since a reading has 64 bits."""
+    if not isinstance(value, ast.Word | ast.Text):
+        return ""
+    return COMPUTE_UNIT if value.text == "FLOP" and isinstance(value, ast.Word) else value.text
 
 
 def _named(block: ast.Block, word: str) -> Iterator[tuple[str, ast.Block]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
-from lark import Token, UnexpectedInput, UnexpectedToken
+from lark import Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from language.problem import Problem, error
 from language.spans import Span
@@ -52,8 +52,10 @@ def explain(unexpected: UnexpectedInput, seen: Sequence[Token], text: str) -> Pr
         seen: the words read so far, the one that does not fit last if it was read.
         text: the whole text.
     """
-    if not isinstance(unexpected, UnexpectedToken):
+    if isinstance(unexpected, UnexpectedCharacters):
         return _character(unexpected, text)
+    if not isinstance(unexpected, UnexpectedToken):
+        raise TypeError(type(unexpected))
     bad = unexpected.token
     before = [token for token in seen if token is not bad]
     wanted: Collection[str] = unexpected.accepts
@@ -81,9 +83,9 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {found}?" if found else ""
 
 
-def _character(unexpected: UnexpectedInput, text: str) -> Problem:
+def _character(unexpected: UnexpectedCharacters, text: str) -> Problem:
     span = Span(unexpected.line, unexpected.column, unexpected.line, unexpected.column + 1)
-    letter = text[unexpected.pos_in_stream or 0]
+    letter = text.split("\n")[unexpected.line - 1][unexpected.column - 1]
     if letter == '"':
         return error("syntax", "", "a text in quotation marks that does not end on its line", span, 'close it with "')
     return error("syntax", "", f"{letter!r} stands for nothing here", span)

@@ -41,6 +41,7 @@ class Kind(Enum):
     HEX = auto()
     HOLDERS = auto()
     LEVEL = auto()
+    LIARS = auto()
     LONG_SPAN = auto()
     MILLI = auto()
     NAME = auto()
@@ -93,7 +94,7 @@ class Key:
         name: the key.
         kind: what its value is.
         field: dotted path below the block's message; empty where it says nothing on the wire.
-        of: what its names are names of, or the list (:data:`language.words.LISTS`) of its words, or the use of a condition.
+        of: what its names are names of, or the list (:data:`language.words.LISTS`) of its words, or a use.
         words: the words of that list.
         required: whether a block must say it.
         default: what is compiled where it is not said, as text; empty for an absent field.
@@ -210,8 +211,6 @@ RETIRED: Final[Mapping[tuple[str, str], str]] = {
     ("agreement", "snap_back"): "write snap_back = yes in the level, and held_by in standing",
     ("agreement", "exemption"): "write exempted_by = RULE",
     ("agreement", "clarification"): "write clarification_answer in verification",
-    ("membership", "admitted_by"): "write it in the agreement itself",
-    ("membership", "amended_by"): "write it in the agreement itself",
     ("membership", "blackout"): "nobody leaves while a level is called or in force",
     ("indicator", "crossed_after_silence"): "write X of any lab overdue for 120 d in the trigger",
     ("indicator", "drift"): "write X of any lab >= 40 h falling 10 % per 90 d to 24 h in the trigger",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from language import syntax as ast
 from language.errors import meant
 from language.problem import Unfit, error
+from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from language.spans import Span
-    from standstill.v1 import agreement_pb2 as pb
+
+COMPUTE_UNIT: Final = "teraFLOP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Names:
     Attributes:
         parties: parties.
         labs: those of them that are labs.
+        owners: control group by party, where it is said.
         levels: ranks by name of the level.
         rules: decision rules.
         classes: abbreviations for lists of voters.
@@ -33,6 +36,7 @@ class Names:
 
     parties: frozenset[str] = frozenset()
     labs: frozenset[str] = frozenset()
+    owners: Mapping[str, str] = field(default_factory=dict)
     levels: Mapping[str, int] = field(default_factory=dict)
     rules: frozenset[str] = frozenset()
     classes: Mapping[str, ast.Value | None] = field(default_factory=dict)
@@ -58,7 +62,8 @@ def of_terms(terms: pb.Agreement) -> Names:
     """The names of finished terms, for conditions that stand beside them: pledges."""
     return Names(
         parties=frozenset(party.name for party in terms.parties),
-        labs=frozenset(party.name for party in terms.parties if 1 in party.roles),
+        labs=frozenset(party.name for party in terms.parties if pb.ROLE_LAB in party.roles),
+        owners={party.name: party.owner for party in terms.parties},
         levels={level.name: level.rank for level in terms.levels},
         rules=frozenset(rule.name for rule in terms.rules),
         classes={},
@@ -75,11 +80,12 @@ def collect(block: ast.Block) -> Names:
     return Names(
         parties=frozenset(name for name, _ in parties),
         labs=frozenset(name for name, party in parties if "lab" in _words(_value(party, "role"))),
+        owners={name: "".join(_words(_value(party, "owner"))) for name, party in parties},
         levels={name: _rank(level, number) for number, (name, level) in enumerate(levels, 1)},
         rules=frozenset(name for name, _ in _named(block, "rule")),
         classes={name: _value(group, "held_by") for name, group in _named(block, "class")},
         seats={seats: name for name, party in parties for seats, _ in _named(party, "seats")},
-        indicators={name: "".join(_words(_value(one, "unit"))) for name, one in _named(block, "indicator")},
+        indicators={name: indicator_unit(_value(one, "unit")) for name, one in _named(block, "indicator")},
         events={name: tuple(_words(_value(one, "reported_by"))) for name, one in _named(block, "event")},
     )
 
@@ -92,6 +98,13 @@ def name_of(block: ast.Block) -> str:
 def span_of(block: ast.Block) -> Span:
     """Where a block is named."""
     return block.name.span if block.name else block.word.span
+
+
+def indicator_unit(value: ast.Value | None) -> str:
+    """The unit of an indicator on the wire: `FLOP` is counted in teraFLOP, since a reading has 64 bits."""
+    if not isinstance(value, ast.Word | ast.Text):
+        return ""
+    return COMPUTE_UNIT if value.text == "FLOP" and isinstance(value, ast.Word) else value.text
 
 
 def _named(block: ast.Block, word: str) -> Iterator[tuple[str, ast.Block]]:

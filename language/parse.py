@@ -36,7 +36,7 @@ def parse(text: str) -> Document:
         Unreadable: the text is no sentence of the language, or larger than the limits of this module.
     """
     items = cast("tuple[Item, ...]", _read(text, "start"))
-    return Document(items, tuple(_comments(text)))
+    return Document(items, tuple(_comments(text)), text)
 
 
 def parse_condition(text: str) -> Condition:

@@ -279,6 +279,14 @@ class Document:
 
     items: tuple[Item, ...]
     comments: tuple[Comment, ...]
+    text: str
+
+    def said(self, span: Span) -> str:
+        """What stands there, in one line."""
+        lines = self.text.split("\n")[span.line - 1 : span.end_line]
+        lines[-1] = lines[-1][: span.end_column - 1]
+        lines[0] = lines[0][span.column - 1 :]
+        return " ".join(" ".join(lines).split())
 
 
 Group: TypeAlias = One | Every | Some

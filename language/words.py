@@ -72,7 +72,7 @@ SUBJECT: Final[Mapping[str, int]] = {"subject": 1, "nobody": 0}
 APPROVED: Final[Mapping[str, int]] = {"approved": 1, "refused": 0}
 POWER_OFF: Final[Mapping[str, int]] = {"power_off": 1}
 
-PHASES: Final[Mapping[str, int]] = {
+PHASES: Final[Mapping[str, condition.Phase.ValueType]] = {
     "open": condition.PHASE_OPEN,
     "dormant": condition.PHASE_CALLED,
     "winding": condition.PHASE_WINDING,
@@ -80,7 +80,7 @@ PHASES: Final[Mapping[str, int]] = {
     "ramping": condition.PHASE_RAMPING,
     "suspended": condition.PHASE_SUSPENDED,
 }
-PHASE_SETS: Final[Mapping[str, tuple[int, ...]]] = {
+PHASE_SETS: Final[Mapping[str, tuple[condition.Phase.ValueType, ...]]] = {
     # A call stays called while it takes effect: as a single phase it would end when winding down begins.
     "called": (
         condition.PHASE_CALLED,
@@ -90,13 +90,13 @@ PHASE_SETS: Final[Mapping[str, tuple[int, ...]]] = {
     ),
     "restrictive": (condition.PHASE_WINDING, condition.PHASE_IN_FORCE),
 }
-CLOCKS: Final[Mapping[str, int]] = {
+CLOCKS: Final[Mapping[str, condition.Since.ValueType]] = {
     "winding": condition.SINCE_UNSPECIFIED,
     "in_force": condition.SINCE_IN_FORCE,
     "opened": condition.SINCE_OPENED,
     "entry": condition.SINCE_ENTRY,
 }
-STATUS: Final[Mapping[str, int]] = {
+STATUS: Final[Mapping[str, condition.PartyStatus.ValueType]] = {
     "honored": condition.PARTY_STATUS_CONFIRMED,
     "inconclusive": condition.PARTY_STATUS_INCONCLUSIVE,
     "discrepant": condition.PARTY_STATUS_DISCREPANT,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from language.lint import caps, clocks, conditions, quorums, sources, wording
 from language.lint.finding import Finding
+from language.lint.pledges import lint_pledge, lint_pledges
 from language.lint.view import View
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from standstill.v1 import agreement_pb2
 
     _Checks = tuple[Callable[[View], Iterator[Finding]], ...]
+
+__all__ = ["CHECKS", "Finding", "View", "lint", "lint_pledge", "lint_pledges"]
 
 CHECKS: Final[_Checks] = (
     conditions.contradictions,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from language.problem import Problem, Severity
-from language.spans import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from language.spans import Span
 
 _BLOCKS: Final = {
     "parties": "party",
@@ -57,6 +61,9 @@ def note(code: str, path: str, text: str, remedy: str = "", also: tuple[str, ...
 def clause_of(path: str) -> str:
     """Block and key of a path, as in the text: `levels.pause.trigger.all[0].reading` is `level pause.trigger`."""
     head, _, rest = path.partition(".")
+    if head == "pledge":
+        key = rest.partition(".")[2].partition(".")[0].partition("[")[0]
+        return f"pledge.{key}" if key else "pledge"
     if head not in _BLOCKS:
         return ".".join(path.split(".")[:2])
     name, _, rest = rest.partition(".")
@@ -64,7 +71,7 @@ def clause_of(path: str) -> str:
     return f"{_BLOCKS[head]} {name}.{key}" if key else f"{_BLOCKS[head]} {name}".rstrip()
 
 
-def placed(finding: Finding, places: dict[str, Span]) -> Problem:
+def placed(finding: Finding, places: Mapping[str, Span]) -> Problem:
     """A finding with the places of the text that its fields were read from."""
     also = tuple(span for path in finding.also if (span := place_of(path, places)) is not None)
     return Problem(
@@ -78,7 +85,7 @@ def placed(finding: Finding, places: dict[str, Span]) -> Problem:
     )
 
 
-def place_of(path: str, places: dict[str, Span]) -> Span | None:
+def place_of(path: str, places: Mapping[str, Span]) -> Span | None:
     """Place of a field, or of the innermost part around it that the text says."""
     while path:
         if path in places:

@@ -113,7 +113,8 @@ def resilience(view: View) -> Iterator[Finding]:
         if pb.ROLE_LAB in party.roles and len(against) <= worth.dishonest_sources:
             who = named(against) or "nobody"
             verb = "stands" if len(against) <= 1 else "stand"
-            text = f"{worth.dishonest_sources} sources may lie, but only {who} {verb} against the word of {party.name}"
+            lying = "1 source" if worth.dishonest_sources == 1 else f"{worth.dishonest_sources} sources"
+            text = f"{lying} may lie, but only {who} {verb} against the word of {party.name}"
             yield warning("source-count", "verification.dishonest_sources", text, "require further evidence")
             return
 

@@ -187,6 +187,8 @@ def _units(terms: pb.Agreement) -> Iterator[Said]:
     if terms.HasField("unit"):
         unit = terms.unit
         yield "unit", f"One {unit.name} is {rate(unit.gigaflop_per_second)} {number_format(unit.format)}."
+    if terms.chips:
+        yield "chips", "Power is that of one chip with its share of the node."
     for chip in terms.chips:
         yield f"chips.{chip.name}", chip_sentence(chip)
 
@@ -320,7 +322,7 @@ def _sources(terms: pb.Agreement) -> Iterator[Said]:
     for citation in terms.citations:
         clauses[citation.source].append(citation.clause or "the whole")
     for source, named in clauses.items():
-        yield "citations", f"{source}: {listed(named)}."
+        yield "citations", f'{listed(named)}: "{source}".'
 
 
 _Sections = Sequence[tuple[str, Callable[[pb.Agreement], Iterator[Said]]]]
@@ -342,7 +344,7 @@ _AFTER_LEVELS: Final[_Sections] = (
     ("CHANGING", _changing),
     ("MISSING", _missing),
     ("WORTH", worth),
-    ("CHIPS", _units),
     ("NOT ENCODED", _not_encoded),
     ("SOURCES", _sources),
+    ("CHIPS", _units),
 )

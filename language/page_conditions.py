@@ -71,7 +71,7 @@ def _joined(word: str, numbered: str, parts: Sequence[pb.Condition], terms: agre
     if len(said) == 1:
         return said[0]
     if len(said) == 2 and not any(part.WhichOneof("test") in _GROUPS for part in parts):
-        return f"{said[0]} {word} {said[1]}"
+        return f"{said[0]}, {word} {said[1]}"
     return f"{numbered}: {_numbered(said)}"
 
 

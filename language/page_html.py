@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from language.page import PageView, Section
 
 _STYLE: Final = """\
-body { font: 11pt/1.45 Georgia, serif; max-width: 44em; margin: 2em auto; padding: 0 1em; color: #111; background: #fff }
+body { font: 11pt/1.45 Georgia, serif; max-width: 44em; margin: 2em auto; padding: 0 1em; color: #111 }
 h1 { font-size: 1.5em; margin: 0 } p.digest { font: 9pt monospace; overflow-wrap: anywhere }
 dt { font-weight: bold; margin-top: 1em } dd { margin: 0.2em 0 0 0 }
 @media print { body { margin: 0; font-size: 10pt } dt { break-after: avoid } }

@@ -29,6 +29,8 @@ _COUNTED = {
     pb.CAP_SCOPE_CLUSTER: " at once in any one run",
     pb.CAP_SCOPE_INVENTORY_GROWTH: " added to what the lab holds",
 }
+_OF_A_RUN = {pb.CAP_SCOPE_RUN, pb.CAP_SCOPE_CLUSTER}
+_ALL = 1_000_000
 
 
 def level_sentences(terms: pb.Agreement, level: pb.Level) -> Iterator[tuple[str, str]]:
@@ -56,8 +58,7 @@ def brake_sentence(terms: pb.Agreement, level: pb.Level) -> str:
     return (
         f"{listed(who, 'or')} can put {level.name} on everybody that it binds for {span(terms, brake.window_periods)}, "
         f"by the calendar never longer than {span(terms, brake.cap_periods)}; it lapses unless "
-        f"{rule_words(terms, brake.ratified_by)} ratify it ({brake.ratified_by}). Who used it, and who belongs to the "
-        f"same owner, waits {span(terms, brake.rest_periods)}."
+        f"the vote {brake.ratified_by} ratifies it. Who used it, and who belongs to the same owner, waits {span(terms, brake.rest_periods)}."
     )
 
 
@@ -94,8 +95,15 @@ def _allowed(level: pb.Level) -> str:
 
 def _cap(terms: pb.Agreement, cap: pb.Cap) -> str:
     work = f" of {labels(cap.labels)}" if cap.labels else ""
-    scope, window = _COUNTED.get(cap.scope, ""), span(terms, cap.window_periods)
-    return f"At most {limits(cap)}{work}{scope} in any {window} ({cap.name})."
+    return f"At most {limits(cap)}{work}{_summed(terms, cap)} ({cap.name})."
+
+
+def _summed(terms: pb.Agreement, cap: pb.Cap) -> str:
+    """What a cap is summed over: a run has no window of its own."""
+    scope = _COUNTED.get(cap.scope, "")
+    if cap.scope in _OF_A_RUN and cap.window_periods == 1:
+        return scope
+    return f"{scope} in any {span(terms, cap.window_periods)}"
 
 
 def limits(cap: pb.Cap) -> str:
@@ -115,16 +123,15 @@ def limits(cap: pb.Cap) -> str:
 
 
 def _exemption(terms: pb.Agreement, exemption: pb.Exemption) -> str:
-    goes_on = f"{labels(exemption.labels).capitalize()} goes on all the same"
+    cap = exemption.cap
     limit = ""
     if exemption.HasField("cap"):
-        cap = exemption.cap
-        where = f"{f' of {labels(cap.labels)}' if cap.labels else ''}{_COUNTED.get(cap.scope, '')}"
-        limit = f", up to {limits(cap)}{where} in any {span(terms, cap.window_periods)}"
+        of = "" if list(cap.labels) == list(exemption.labels) else f" of {labels(cap.labels)}"
+        limit = f", up to {limits(cap)}{of}{_summed(terms, cap)}"
     sampled = f"; verifiers look closely at {share(exemption.sampled_ppm)} of it" if exemption.sampled_ppm else ""
     granted = "; each use needs a grant" if exemption.on_request else ""
-    name = exemption.name if exemption.cap.name in {"", exemption.name} else f"{exemption.name}, {exemption.cap.name}"
-    return f"{goes_on}{limit}{sampled}{granted} ({name})."
+    name = exemption.name if cap.name in {"", exemption.name} else f"{exemption.name}, {cap.name}"
+    return f"Exempt: {labels(exemption.labels)}{limit}{sampled}{granted} ({name})."
 
 
 def _stopping(terms: pb.Agreement, level: pb.Level) -> Iterator[tuple[str, str]]:
@@ -145,9 +152,9 @@ def _ending(terms: pb.Agreement, level: pb.Level) -> Iterator[tuple[str, str]]:
     never = level.resume.WhichOneof("test") == "constant" and not level.resume.constant.value
     no_end = level.mandate_periods >= MAX_PERIODS
     renewed_by = level.renewed_by or level.called_by or level.lifted_by
-    by = f"{rule_words(terms, renewed_by)} ({renewed_by})" if renewed_by else "a vote"
+    by = f"the vote {renewed_by}" if renewed_by else "a vote"
     until = "It has no other end." if no_end else (
-        f"Else it stays, at most {span(terms, level.mandate_periods)} unless {by} renew it."
+        f"Else it stays, at most {span(terms, level.mandate_periods)} unless renewed by {by}."
     )  # fmt: skip
     lifting = f"{rule_words(terms, level.lifted_by)} agree ({level.lifted_by})"
     if never:
@@ -168,7 +175,9 @@ def _return(terms: pb.Agreement, level: pb.Level) -> str:
             return "Restart: at once."
         return f"Restart: {end}; until then the allowed labels still hold."
     steps = [f"{share(step.share_ppm)} of the baseline {_after(terms, step.after_periods)}" for step in level.ramp]
-    return f"Restart: {', '.join(steps)}; {end}."
+    last = level.ramp[-1]
+    whole = (last.share_ppm, last.after_periods) == (_ALL, level.ramp_periods)
+    return f"Restart: {', '.join(steps)}{'' if whole else f'; {end}'}."
 
 
 def _after(terms: pb.Agreement, periods: int) -> str:

@@ -68,13 +68,13 @@ def event_sentence(terms: pb.Agreement, event: pb.Event) -> str:
 
 
 def chip_sentence(chip: pb.ChipClass) -> str:
-    """A class of chips: peaks and power."""
+    """A class of chips: peaks, and the power of one chip with its share of the node."""
     peaks = ", ".join(f"{rate(peak.gigaflop_per_second)} {number_format(peak.format)}" for peak in chip.peaks)
-    power = "; ".join(
-        f"{milli(bound.low_milliwatt)} to {milli(bound.high_milliwatt)} W for {labels(bound.labels)}"
+    power = ", ".join(
+        f"{milli(bound.low_milliwatt)} to {milli(bound.high_milliwatt)} W ({labels(bound.labels)})"
         for bound in chip.power
     )
-    return f"{chip.name}: at most {peaks}; with its share of the node {power}."
+    return f"{chip.name}: at most {peaks}; draws {power}."
 
 
 def _party(party: pb.Party) -> str:
@@ -99,8 +99,16 @@ def _sites(party: pb.Party) -> str:
 
 def _seats(party: pb.Party, group: pb.SeatClass) -> str:
     """Seats of a council; a seat that a party holds votes in that party's log, the others in the council's."""
+    if all(_as_counted(group, place, seat) for place, seat in enumerate(group.seats, 1)):
+        return f"{party.name} has {counted(len(group.seats), 'seat')} {group.name}, each with an owner of its own."
     seats = []
     for seat in group.seats:
         holder = f", held by {seat.held_by}" if seat.held_by else ""
         seats.append(f"{seat.name} ({seat.owner}{holder})" if seat.owner else f"{seat.name} ({holder[2:] or 'free'})")
     return f"{party.name} has {counted(len(group.seats), 'seat')} {group.name}: {listed(seats)}."
+
+
+def _as_counted(group: pb.SeatClass, place: int, seat: pb.Seat) -> bool:
+    """Whether a seat was made by counting alone, `public-2` of `public seat 2`."""
+    named = (f"{group.name}-{place}", f"{group.name} seat {place}")
+    return (seat.name, seat.owner) == named and not seat.held_by

@@ -38,12 +38,13 @@ def worth(terms: pb.Agreement) -> Iterator[tuple[str, str]]:
         yield "verification.detection_ppm", f"Verifiers aim to see it with {share(agreed.detection_ppm)}."
     yield (
         "verification.false_alarm_ppm",
-        f"A statistical test accuses wrongly in {share(agreed.false_alarm_ppm)} of cases.",
+        f"A statistical test accuses wrongly {agreed.false_alarm_ppm:,} times in a million at most.",
     )
     if agreed.dishonest_sources:
+        lie = "lies" if agreed.dishonest_sources == 1 else "lie"
         yield (
             "verification.dishonest_sources",
-            f"It holds even if {counted(agreed.dishonest_sources, 'source')} of evidence lie.",
+            f"It holds even if {counted(agreed.dishonest_sources, 'source')} of evidence {lie}.",
         )
     yield (
         "verification.required",

@@ -35,7 +35,9 @@ class _Checked:
 @click.option("--strict", is_flag=True, help="Warnings count like errors.")
 @click.option("--citations", is_flag=True, help="Clauses without a source are named too.")
 @json_option
-def command(*, files: tuple[Path, ...], parties: tuple[Path, ...], strict: bool, citations: bool, as_json: bool) -> None:
+def command(
+    *, files: tuple[Path, ...], parties: tuple[Path, ...], strict: bool, citations: bool, as_json: bool
+) -> None:
     """Say all that is wrong with each FILE, doubtful about it, or worth knowing before anybody signs.
 
     Exit codes: 0 nothing wrong, 1 an error (with --strict: or a warning), 2 unreadable, 3 nothing wrong so far, but a

@@ -1,4 +1,4 @@
-"""Terms in whatever form a file has them: text of the language, protobuf text, compiled bytes, or bytes with signatures.
+"""Terms in whatever form a file has them: text, protobuf text, compiled bytes, or bytes with signatures.
 
 What a file is shows in what it holds, not in its name.
 """

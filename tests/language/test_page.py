@@ -253,7 +253,7 @@ ABC: Final = ["alpha", "beta", "gamma"]
             ),
             "pause is called",
         ),
-        (phases(condition_pb2.PHASE_OPEN, condition_pb2.PHASE_RAMPING), "pause is open or pause is ramping up again"),
+        (phases(condition_pb2.PHASE_OPEN, condition_pb2.PHASE_RAMPING), "pause is open, or pause is ramping up again"),
         (keeps(2, "alpha"), "alpha keeps pause"),
         (keeps(2, "alpha", "beta"), "alpha and beta keep pause"),
         (keeps(2, *ABC, k=1), "at least 1 of alpha, beta and gamma keeps pause"),

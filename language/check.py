@@ -6,22 +6,33 @@ problem like any other. The findings of :mod:`language.lint` follow as soon as t
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from language.lint import lint
+from language.context import NOTHING, Materials
+from language.lint import lint, lint_pledge, lint_pledges
 from language.lint.finding import clause_of, place_of, placed
-from language.problem import Problem, Severity, in_order
+from language.lint.pledges import level_name
+from language.lower import Compiled, compile_text
+from language.lower_pledge import CompiledPledge, compile_pledge
+from language.parse import parse
+from language.problem import Problem, Severity, Unreadable, in_order
+from language.stand_in import with_stand_ins
 from protocol.agreement_rules import problems, problems_of_draft
 from protocol.errors import Reason, Refused
+from protocol.statements.pledge import pledge as pledge_rules
+from standstill.v1 import header_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from language.lint.finding import Finding
     from language.spans import Span
+    from protocol.agreement import Agreement
     from standstill.v1 import agreement_pb2 as pb
+    from standstill.v1 import pledge_pb2
 
 NOWHERE: Final[Mapping[str, Span]] = MappingProxyType({})
 """The places of terms that no text says."""
@@ -39,9 +50,102 @@ _TOLD: Final[Mapping[Reason, frozenset[str]]] = {
 """Refusals of terms that are well formed and can be looked at further, with the findings that say the same in full."""
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `check` says about a text.
+
+    Attributes:
+        problems: as a reader of the text meets them.
+        compiled: what the text becomes; None where it is no sentence of the language.
+    """
+
+    problems: tuple[Problem, ...]
+    compiled: Compiled | CompiledPledge | None
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Problems for which nobody should sign."""
+        return tuple(problem for problem in self.problems if problem.severity is Severity.ERROR)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the text can be compiled and signed."""
+        return not self.errors
+
+
+def check(text: str, materials: Materials = NOTHING, *, citations: bool = False) -> Report:
+    """Problems of the text of an agreement.
+
+    Args:
+        text: the text.
+        materials: descriptors of parties and tables of accelerators that it refers to.
+        citations: whether clauses without a source are told too.
+    """
+    try:
+        compiled = compile_text(parse(text), materials)
+    except Unreadable as unreadable:
+        return Report(unreadable.problems, None)
+    if any(problem.severity is Severity.ERROR for problem in compiled.problems):
+        return Report(compiled.problems, compiled)
+    found = check_terms(compiled.terms, compiled.places, compiled.pending, citations=citations)
+    return Report(in_order((*compiled.problems, *found)), compiled)
+
+
+def check_pledge(text: str, agreement: Agreement) -> Report:
+    """Problems of the text of a pledge under an agreement."""
+    try:
+        compiled = compile_pledge(parse(text), agreement)
+    except Unreadable as unreadable:
+        return Report(unreadable.problems, None)
+    found = pledge_problems(agreement, compiled.by, compiled.pledge, compiled.places)
+    told = {(problem.code, problem.span) for problem in compiled.problems}
+    more = [problem for problem in found if (problem.code, problem.span) not in told]
+    return Report(in_order((*compiled.problems, *more)), compiled)
+
+
+def pledge_problems(
+    agreement: Agreement,
+    by: str,
+    pledge: pledge_pb2.Pledge,
+    places: Mapping[str, Span] = NOWHERE,
+    beside: Mapping[str, pledge_pb2.Pledge] = MappingProxyType({}),
+) -> tuple[Problem, ...]:
+    """Problems of a pledge, however it was written.
+
+    Args:
+        agreement: what it is made under.
+        by: the lab that would make it.
+        pledge: the pledge.
+        places: where a text says each field.
+        beside: pledges of others, by lab; with any, whether all together bind anybody is told.
+    """
+    terms = agreement.terms
+    findings = lint_pledge(terms, by, pledge)
+    if beside:
+        findings += lint_pledges(terms, {**beside, by: pledge})
+    found = [placed(finding, places) for finding in findings]
+    try:
+        pledge_rules(pledge, header_pb2.Header(), agreement)
+    except Refused as refused:
+        # What a finding says in the words of the text is not said twice.
+        if not any(problem.severity is Severity.ERROR or problem.code == "dormant-clause" for problem in found):
+            found.append(_refusal(_by_level(refused, terms, pledge), places))
+    return in_order(found)
+
+
+def _by_level(refused: Refused, terms: pb.Agreement, pledge: pledge_pb2.Pledge) -> Refused:
+    """A refusal with the path by which the text and the findings name a clause."""
+    numbered = re.match(r"pledge\.clauses\[(\d+)\]", refused.field)
+    if numbered is None:
+        return refused
+    level = level_name(terms, pledge.clauses[int(numbered[1])].level)
+    return Refused(refused.reason, f"clauses.{level}{refused.field[numbered.end() :]}", refused.detail)
+
+
 def check_terms(
     terms: pb.Agreement,
     places: Mapping[str, Span] = NOWHERE,
+    pending: Collection[str] = (),
     *,
     citations: bool = False,
 ) -> tuple[Problem, ...]:
@@ -50,16 +154,23 @@ def check_terms(
     Args:
         terms: parsed terms; drafts may lack parties.
         places: where a text says each field, by dotted path; empty for terms that were not read from one.
+        pending: parties whose keys are not known yet; their drafts are read with keys that stand in.
         citations: whether clauses without a source are told too.
 
     Returns:
         Problems as a reader of the text meets them.
     """
+    if pending:
+        terms = with_stand_ins(terms, pending)
     refusals = problems(terms) if terms.parties else problems_of_draft(terms)
     readable = bool(terms.parties) and all(refused.reason in _TOLD for refused in refusals)
     findings = lint(terms, citations=citations) if readable else []
     found = [placed(finding, places) for finding in _as_grave(findings, refusals)]
     found += [_refusal(refused, places) for refused in refusals if not _in_full(refused, findings)]
+    for name in pending:
+        where = f"parties.{name}"
+        text = f"the keys of {name} are not known: nobody can sign yet"
+        found.append(Problem("keys-pending", Severity.NOTE, clause_of(where), text, span=place_of(where, places)))
     return in_order(found)
 
 

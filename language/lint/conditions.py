@@ -36,11 +36,11 @@ def _contradiction(view: View, path: str, condition: pb.Condition) -> Iterator[F
         return
     clash = least_conflict(view.world, inner)
     if len(clash) > 1:
-        found = named_conditions(view, [inner[number] for number in clash])
+        found = " and ".join(said(inner[number], view.terms, path) for number in clash)
         last = f"{path}.all[{clash[-1]}]"
         yield error("contradiction", last, f"{found} cannot hold together", also=(f"{path}.all[{clash[0]}]",))
     elif not inner:
-        yield error("contradiction", path, f"{said(condition, view.terms)} cannot hold, whatever the record says")
+        yield error("contradiction", path, f"{said(condition, view.terms, path)} cannot hold, whatever the record says")
 
 
 def least_conflict(world: World, conditions: Sequence[pb.Condition]) -> tuple[int, ...]:
@@ -53,11 +53,6 @@ def least_conflict(world: World, conditions: Sequence[pb.Condition]) -> tuple[in
         if can_hold(world, *(conditions[one] for one in fewer)) is False:
             kept = fewer
     return tuple(kept)
-
-
-def named_conditions(view: View, conditions: Sequence[pb.Condition]) -> str:
-    """Conditions as a phrase."""
-    return " and ".join(said(condition, view.terms) for condition in conditions)
 
 
 def never_true(view: View) -> Iterator[Finding]:
@@ -78,7 +73,7 @@ def never_lifts(view: View) -> Iterator[Finding]:
         late = _too_late(level, where)
         if late:
             path, clock = late
-            text = f"{said(clock, view.terms)} is after the {span(level.mandate_periods, view.terms)} sunset"
+            text = f"{said(clock, view.terms, path)} is after the {span(level.mandate_periods, view.terms)} sunset"
             yield error("never-lifts", path, text, also=(f"levels.{level.name}.mandate_periods",))
         else:
             text = "no record can make this true while the level restricts: it ends at its sunset only"
@@ -127,13 +122,13 @@ def _dead(view: View, world: World, path: str, condition: pb.Condition) -> Itera
             continue
         where = f"{path}.{kind}[{number}]"
         if kind == "at_least":
-            text = f"whenever {said(part, view.terms)}, {said(cover, view.terms)} counts too"
+            text = f"whenever {said(part, view.terms, path)}, {said(cover, view.terms, path)} counts too"
             yield warning("counted-twice", where, text, "give each part evidence of its own")
         elif kind == "any":
-            text = f"adds nothing: {said(cover, view.terms)} holds whenever {said(part, view.terms)} does"
+            text = f"adds nothing: {said(cover, view.terms, path)} holds whenever {said(part, view.terms, path)} does"
             yield warning("dead-branch", where, text)
         else:
-            text = f"adds nothing: {said(part, view.terms)} holds whenever {said(cover, view.terms)} does"
+            text = f"adds nothing: {said(part, view.terms, path)} holds whenever {said(cover, view.terms, path)} does"
             yield warning("dead-branch", where, text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,10 @@ _BLOCKS: Final = {
     "events": "event",
     "levels": "level",
     "rules": "rule",
+    "clauses": "keep",
 }
+_SAID_AS: Final = {"lying_verifiers": "verification.lying_verifiers"}
+"""Fields that the text says in another block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,6 @@ def note(code: str, path: str, text: str, remedy: str = "", also: tuple[str, ...
 def clause_of(path: str) -> str:
     """Block and key of a path, as in the text: `levels.pause.trigger.all[0].reading` is `level pause.trigger`."""
     head, _, rest = path.partition(".")
-    if head == "pledge":
-        key = rest.partition(".")[2].partition(".")[0].partition("[")[0]
-        return f"pledge.{key}" if key else "pledge"
     if head not in _BLOCKS:
         return ".".join(path.split(".")[:2])
     name, _, rest = rest.partition(".")
@@ -87,9 +88,12 @@ def placed(finding: Finding, places: Mapping[str, Span]) -> Problem:
 
 def place_of(path: str, places: Mapping[str, Span]) -> Span | None:
     """Place of a field, or of the innermost part around it that the text says."""
+    path = _SAID_AS.get(path, path)
+    if path.startswith("rules."):
+        # `yes = 2 of [...]` says `yes` and `voters` in the short form of the wire, else `need`.
+        path = re.sub(r"\.(yes|voters)$", ".need", path)
     while path:
         if path in places:
             return places[path]
-        cut = max(path.rfind("."), path.rfind("["))
-        path = path[: max(cut, 0)]
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
     return None

@@ -30,14 +30,19 @@ def lint_pledge(terms: agreement_pb2.Agreement, by: str, pledge: pledge_pb2.Pled
         pledge: the pledge; conditions that the protocol refuses are told too.
 
     Returns:
-        Findings with paths from `pledge` on, as in refusals: `pledge.clauses[0].provided.all[1]`.
+        Findings with paths by level: `clauses.pause.provided.all[1]`.
     """
     view = View(terms)
     return [
         finding
-        for number, clause in enumerate(pledge.clauses)
-        for finding in _clause(view, by, clause, f"pledge.clauses[{number}]")
+        for clause in pledge.clauses
+        for finding in _clause(view, by, clause, f"clauses.{level_name(terms, clause.level)}")
     ]
+
+
+def level_name(terms: agreement_pb2.Agreement, rank: int) -> str:
+    """Name of a level; its rank if it has none."""
+    return next((level.name for level in terms.levels if level.rank == rank), str(rank))
 
 
 def lint_pledges(terms: agreement_pb2.Agreement, pledges: Mapping[str, pledge_pb2.Pledge]) -> list[Finding]:

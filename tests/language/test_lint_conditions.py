@@ -17,9 +17,7 @@ def test_parts_that_exclude_each_other_are_named() -> None:
     finding = only(with_level(PAUSE, trigger=trigger), "contradiction")
     assert finding.path == "levels.pause.trigger.all[2]"
     assert finding.also == ("levels.pause.trigger.all[0]",)
-    assert finding.text == (
-        "horizon of any lab >= 50 minutes and horizon of at least 3 labs < 40 minutes cannot hold together"
-    )
+    assert finding.text == ("horizon of any lab >= 50 and horizon of at least 3 labs < 40 cannot hold together")
     assert finding.severity is Severity.ERROR
 
 
@@ -38,7 +36,7 @@ def test_a_contradiction_inside_any_is_found_where_it_stands() -> None:
 def test_a_single_test_that_cannot_hold_is_a_contradiction() -> None:
     below_zero = reading(0, below=True)
     finding = only(with_level(PAUSE, trigger=joined("any", reading(50), below_zero)), "contradiction")
-    assert finding.text == "horizon of any lab < 0 minutes cannot hold, whatever the record says"
+    assert finding.text == "horizon of any lab < 0 cannot hold, whatever the record says"
 
 
 def test_a_trigger_that_nothing_makes_true_is_an_error() -> None:
@@ -93,9 +91,7 @@ def test_a_resume_that_holds_whenever_it_is_asked_is_told() -> None:
 def test_a_part_of_any_that_another_covers_adds_nothing() -> None:
     finding = only(with_level(PAUSE, trigger=joined("any", reading(50), reading(60))), "dead-branch")
     assert finding.path == "levels.pause.trigger.any[1]"
-    assert finding.text == (
-        "adds nothing: horizon of any lab >= 50 minutes holds whenever horizon of any lab >= 60 minutes does"
-    )
+    assert finding.text == ("adds nothing: horizon of any lab >= 50 holds whenever horizon of any lab >= 60 does")
     assert not found(
         with_level(PAUSE, trigger=joined("any", reading(50), reading(60, indicator="uplift"))), "dead-branch"
     )

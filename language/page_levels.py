@@ -57,8 +57,9 @@ def brake_sentence(terms: pb.Agreement, level: pb.Level) -> str:
     who = [f"any {ROLE_WORDS.get(role, 'party')}" for role in brake.roles] + list(brake.parties)
     return (
         f"{listed(who, 'or')} can put {level.name} on everybody that it binds for {span(terms, brake.window_periods)}, "
-        f"by the calendar never longer than {span(terms, brake.cap_periods)}; it lapses unless "
-        f"the vote {brake.ratified_by} ratifies it. Who used it, and who belongs to the same owner, waits {span(terms, brake.rest_periods)}."
+        f"by the calendar never longer than {span(terms, brake.cap_periods)}; it lapses unless the vote "
+        f"{brake.ratified_by} ratifies it. Who used it, and who belongs to the same owner, waits "
+        f"{span(terms, brake.rest_periods)}."
     )
 
 

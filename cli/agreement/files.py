@@ -48,7 +48,7 @@ class Terms:
 
     Attributes:
         file: its name, as given.
-        terms: the terms; with keys that anybody can make where `pending` names parties.
+        terms: the terms; without the keys of the parties that `pending` names.
         data: the exact bytes; None while keys are to come or the text has errors.
         problems: what reading and compiling found; empty for bytes.
         source: the text, if it is one of the language.
@@ -65,6 +65,13 @@ class Terms:
     places: Mapping[str, Span] = field(default_factory=dict)
     pending: tuple[str, ...] = ()
     signing: signing.Signing | None = None
+
+    @property
+    def readable(self) -> agreement_pb2.Agreement:
+        """The terms as the rules can read them: with keys that anybody can make for parties that are pending."""
+        from language.stand_in import with_stand_ins
+
+        return with_stand_ins(self.terms, self.pending) if self.pending else self.terms
 
     @property
     def broken(self) -> bool:
@@ -195,7 +202,6 @@ def _signing(data: bytes) -> signing.Signing | None:
 def _compiled(path: Path, text: str, parties: Sequence[Path]) -> Terms:
     from language.lower import compile_text
     from language.parse import parse as parse_language
-    from language.stand_in import with_stand_ins
 
     document = parse_language(text)
     compiled = compile_text(document, materials_for(path, document, parties))
@@ -203,7 +209,7 @@ def _compiled(path: Path, text: str, parties: Sequence[Path]) -> Terms:
     whole = not broken and not compiled.pending
     return Terms(
         file=str(path),
-        terms=with_stand_ins(compiled.terms, compiled.pending) if compiled.pending else compiled.terms,
+        terms=compiled.terms,
         data=encode(compiled.terms) if whole else None,
         problems=compiled.problems,
         source=text,

@@ -26,7 +26,7 @@ def problems_of(read: Terms, *, citations: bool = False) -> tuple[Problem, ...]:
 
     if read.broken:
         return read.problems
-    found = check_terms(read.terms, read.places, citations=citations)
+    found = check_terms(read.readable, read.places, citations=citations)
     return in_order((*read.problems, *found, *_pending(read)))
 
 

@@ -114,8 +114,8 @@ def found_log(
     *, config: Path, terms: Path, digest: str, root_keys: Path | None, signed: Path | None, as_json: bool
 ) -> None:
     """Accept the agreement with your root keys, and begin the log. Can be repeated; nothing is signed twice."""
-    from cli.digest import parse_digest
     from cli.agreement.files import read_bytes
+    from cli.digest import parse_digest
     from daemon.config import load_config
     from daemon.enrolment import found
     from node.config import NodeSettings

@@ -93,6 +93,7 @@ def page(view: PageView) -> str:
             initial_indent=first,
             subsequent_indent=indent,
             break_long_words=False,
+            break_on_hyphens=False,
         )
         lines += [line.replace(_GAP, " ") for line in wrapped]
     return "\n".join(lines) + "\n"

@@ -129,7 +129,7 @@ def rising(view: View) -> Iterator[Finding]:
         for cap in low.caps:
             special = cap.scope != pb.CAP_SCOPE_UNSPECIFIED or cap.baseline_ppm
             still = set(cap.labels) & set(high.allowed) or not cap.labels
-            if special and still and not any(_as_tight(own, cap, high) for own in high.caps):
+            if special and still and not any(as_tight(own, cap, high) for own in high.caps):
                 text = f"{cap.name} of {low.name} is not capped as tightly"
                 also = (f"levels.{low.name}.caps.{cap.name}",)
                 yield error(
@@ -143,7 +143,7 @@ def rising(view: View) -> Iterator[Finding]:
                 yield error("levels-do-not-rise", f"levels.{high.name}.exemptions.{exemption.name}", text)
 
 
-def _as_tight(tight: pb.Cap, loose: pb.Cap, level: pb.Level) -> bool:
+def as_tight(tight: pb.Cap, loose: pb.Cap, level: pb.Level) -> bool:
     """Whether what one cap admits is admitted by another of the same scope."""
     covers = set(loose.labels) & set(level.allowed) <= set(tight.labels)
     own = _limits(tight)

@@ -15,6 +15,7 @@ from language.context import NOTHING, Materials
 from language.lint import lint, lint_pledge, lint_pledges
 from language.lint.finding import clause_of, place_of, placed
 from language.lint.pledges import level_name
+from language.lint.view import named
 from language.lower import Compiled, compile_text
 from language.lower_pledge import CompiledPledge, compile_pledge
 from language.parse import parse
@@ -163,15 +164,20 @@ def check_terms(
     if pending:
         terms = with_stand_ins(terms, pending)
     refusals = problems(terms) if terms.parties else problems_of_draft(terms)
-    readable = bool(terms.parties) and all(refused.reason in _TOLD for refused in refusals)
+    readable = bool(terms.parties) and all(map(_readable, refusals))
     findings = lint(terms, citations=citations) if readable else []
     found = [placed(finding, places) for finding in _as_grave(findings, refusals)]
     found += [_refusal(refused, places) for refused in refusals if not _in_full(refused, findings)]
-    for name in pending:
-        where = f"parties.{name}"
-        text = f"the keys of {name} are not known: nobody can sign yet"
+    if pending:
+        where = f"parties.{next(iter(pending))}"
+        text = f"the keys of {named(pending)} are not known: nobody can sign yet"
         found.append(Problem("keys-pending", Severity.NOTE, clause_of(where), text, span=place_of(where, places)))
     return in_order(found)
+
+
+def _readable(refused: Refused) -> bool:
+    """Whether terms can be looked at further: they are well formed, or say more than this reader evaluates."""
+    return refused.reason in _TOLD or (refused.reason is Reason.VERSION_UNKNOWN and refused.field != "version")
 
 
 def code_of(reason: Reason) -> str:

@@ -14,6 +14,7 @@ from language.keys import BLOCKS, CITE, CITED, KEYS, RETIRED, Block, Key, Kind, 
 from language.lower_caps import cap
 from language.lower_special import ALL_HANDLERS
 from language.lower_values import hexadecimal, moment, plain, text
+from language.lower_values import name as value_name
 from language.names import collect, known, name_of, span_of
 from language.parse import parse
 from language.problem import Problem, Unfit, error, in_order
@@ -69,6 +70,9 @@ def compile_text(document: ast.Document, materials: Materials = NOTHING) -> Comp
         return Compiled(pb.Agreement(), problems=(error("missing-block", "", 'no agreement "NAME" { ... }', where),))
     context = _context(document, found[0], materials)
     context.problems.extend(problems)
+    if found[0].name is None:
+        context.report(error("missing-name", "", 'an agreement has a name: agreement "NAME" { ... }', found[0].head))
+    context.terms.name = name_of(found[0])
     fill(context, BLOCKS["agreement"], found[0], context.terms)
     for clause, source in context.citations:
         context.terms.citations.add(clause=clause, source=source)
@@ -254,20 +258,20 @@ def _target(context: Context, child: Block, node: ast.Block, message: Message) -
         return message
     if child.word == "brake" and isinstance(message, pb.Agreement):
         message = _braked_level(context, node, message)
+    if isinstance(message, pb.Exemption):
+        return message.cap
     inner = getattr(message, child.field)
-    if child.many and child.word != "cap":
+    if child.many:
         return inner.add()  # type: ignore[no-any-return]
-    if child.word == "cap":
-        return message.cap if isinstance(message, pb.Exemption) else inner.add()
     inner.SetInParent()
     return inner  # type: ignore[no-any-return]
 
 
 def _braked_level(context: Context, node: ast.Block, terms: pb.Agreement) -> pb.Level:
     said = next((i.value for i in node.items if isinstance(i, ast.Entry) and i.key.text == "level"), None)
-    if not isinstance(said, ast.Word | ast.Text):
+    if said is None:
         raise Unfit(error("missing-key", "", "brake needs level, or stands in one", node.head))
-    name = known(said, context.names.levels, "level")
+    name = known(value_name("level", said), context.names.levels, "level")
     context.path = f"levels.{name}.brake"
     return next(level for level in terms.levels if level.name == name)
 

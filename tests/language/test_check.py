@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from language.check import check, check_pledge, check_terms, code_of, pledge_problems
@@ -17,6 +20,7 @@ from standstill.v1 import pledge_pb2
 from tests.language.lint_terms import C, joined, with_level
 from tests.terms import PAUSE, elapsed, keeps, reading, terms
 
+ROOT = Path(__file__).parents[2]
 TEXT = write(terms(4))
 
 
@@ -203,3 +207,15 @@ ALL_TERMS = [
 @pytest.mark.parametrize("number", range(len(ALL_TERMS)))
 def test_terms_that_are_wrong_in_any_way_are_told_and_never_raise(number: int) -> None:
     assert check_terms(ALL_TERMS[number])
+
+
+def test_the_guide_lists_every_finding() -> None:
+    sources = [path.read_text() for path in (ROOT / "language" / "lint").glob("*.py")]
+    sources.append((ROOT / "language" / "check.py").read_text())
+    made = {
+        code
+        for source in sources
+        for code in re.findall(r'(?:\berror|\bwarning|\bnote|\bmake|\bProblem)\(\s*"([a-z-]+)"', source)
+    }
+    listed = set(re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "findings.md").read_text(), re.MULTILINE))
+    assert made == listed

@@ -58,7 +58,7 @@ def explain(unexpected: UnexpectedInput, seen: Sequence[Token], text: str) -> Pr
         raise TypeError(type(unexpected))
     bad = unexpected.token
     before = [token for token in seen if token is not bad]
-    wanted: Collection[str] = unexpected.accepts
+    wanted: Collection[str] = {*(unexpected.accepts or unexpected.expected)}
     for rule in (_end, _comma, _unit, _comparison, _group):
         if problem := rule(before, bad):
             return problem

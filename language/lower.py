@@ -69,6 +69,9 @@ def compile_text(document: ast.Document, materials: Materials = NOTHING) -> Comp
         return Compiled(pb.Agreement(), problems=(error("missing-block", "", 'no agreement "NAME" { ... }', where),))
     context = _context(document, found[0], materials)
     context.problems.extend(problems)
+    if found[0].name is None:
+        context.report(error("missing-name", "", 'an agreement has a name: agreement "NAME" { ... }', found[0].head))
+    context.terms.name = name_of(found[0])
     fill(context, BLOCKS["agreement"], found[0], context.terms)
     for clause, source in context.citations:
         context.terms.citations.add(clause=clause, source=source)
@@ -254,11 +257,11 @@ def _target(context: Context, child: Block, node: ast.Block, message: Message) -
         return message
     if child.word == "brake" and isinstance(message, pb.Agreement):
         message = _braked_level(context, node, message)
+    if isinstance(message, pb.Exemption):
+        return message.cap
     inner = getattr(message, child.field)
-    if child.many and child.word != "cap":
+    if child.many:
         return inner.add()  # type: ignore[no-any-return]
-    if child.word == "cap":
-        return message.cap if isinstance(message, pb.Exemption) else inner.add()
     inner.SetInParent()
     return inner  # type: ignore[no-any-return]
 

@@ -207,7 +207,11 @@ def _name(context: Context, key: Key, message: Message, value: ast.Value) -> Non
 
 def _names(context: Context, key: Key, message: Message, value: ast.Value) -> None:
     wanted = names_known(context, key.of)
-    put(message, key.field, [known(name(key.name, item), wanted, key.of) for item in items(value)], value.span)
+    for item in items(value):
+        try:
+            put(message, key.field, [known(name(key.name, item), wanted, key.of)], item.span)
+        except Unfit as unfit:
+            context.report(unfit.problem)
 
 
 def _word(context: Context, key: Key, message: Message, value: ast.Value) -> None:

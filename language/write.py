@@ -9,7 +9,7 @@ from language.chips import PRESET_TABLE
 from language.keys import BLOCKS, CITE, CITED, Block, blocks_in, keys_of
 from language.layout import fmt
 from language.write_conditions import Terms, name_text, quoted
-from language.write_values import OWN_WRITERS, WRITERS, cap_text, exempt_cap, time_text
+from language.write_values import OWN_WRITERS, WRITERS, cap_text, exempt_cap
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import pledge_pb2
 
@@ -83,7 +83,7 @@ class _Writer:
         """Keys of a block."""
         for key in keys_of(block.word):
             write = OWN_WRITERS.get((block.word, key.name)) or WRITERS.get(key.kind)
-            value = write(around, key, message) if write and (key.field or key.block == "level") else None
+            value = write(around, key, message) if write and key.field else None
             if value is not None:
                 yield f"{key.name} = {value}\n"
 
@@ -116,26 +116,27 @@ def _plain(message: Message, block: Block) -> str:
 
 def _parts(child: Block, message: Message) -> list[tuple[Message, str | None]]:
     """The messages that a kind of block is written for, with their names."""
-    if child.word == "caps":
-        return [(message, None)] if isinstance(message, pb.Level) and message.caps else []
-    if child.word == "class" or (child.word == "brake" and isinstance(message, pb.Agreement)):
-        return []
-    if child.word == "chip" and isinstance(message, pb.Agreement) and tuple(message.chips) == PRESET_TABLE:
-        return []
+    if child.word in {"class", "cap", "caps"} or (isinstance(message, pb.Agreement) and _elsewhere(child, message)):
+        return _caps_of(child, message)
     if not child.field:
         return [(message, None)]
-    if child.word == "cap":
-        return _written_out(message)
     found = getattr(message, child.field)
     if child.many:
         return [(one, _name(one, child)) for one in found]
-    present = child.implied or message.HasField(child.field)  # type: ignore[arg-type]
+    present = child.implied or message.HasField(child.field)
     return [(found, _name(found, child))] if present else []
 
 
-def _written_out(message: Message) -> list[tuple[Message, str | None]]:
-    """The cap of an exemption, if it has no short form. Those of a level are written in `caps`."""
-    if not isinstance(message, pb.Exemption) or not message.HasField("cap"):
+def _elsewhere(child: Block, terms: pb.Agreement) -> bool:
+    """Brakes are written in their levels, the shipped table by its name."""
+    return child.word == "brake" or (child.word == "chip" and tuple(terms.chips) == PRESET_TABLE)
+
+
+def _caps_of(child: Block, message: Message) -> list[tuple[Message, str | None]]:
+    """The caps of a level in one block; the cap of an exemption if it has no short form."""
+    if child.word == "caps" and isinstance(message, pb.Level):
+        return [(message, None)] if message.caps else []
+    if child.word != "cap" or not isinstance(message, pb.Exemption) or not message.HasField("cap"):
         return []
     short = exempt_cap(Terms(pb.Agreement(period_seconds=1)), next(iter(keys_of("exempt"))), message)
     return [] if short else [(message.cap, name_text(message.cap.name))]
@@ -146,6 +147,3 @@ def _name(message: Message, block: Block) -> str | None:
         return None
     value = getattr(message, block.named)
     return quoted(value.hex()) if isinstance(value, bytes) else name_text(str(value))
-
-
-__all__ = ["time_text", "write", "write_pledge"]

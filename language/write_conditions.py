@@ -135,6 +135,8 @@ def _at_least(test: pb.Condition.AtLeast, around: Terms) -> str:
 def _negation(test: pb.Condition, around: Terms) -> str:
     if test.WhichOneof("test") == "any":
         return f"not any {_list(test.any.of, around)}"
+    if test.WhichOneof("test") == "negation":
+        return f"not ({_text(test, around)})"
     return f"not {_text(test, around)}"
 
 

@@ -103,7 +103,7 @@ def _shown(show: Callable[[int], str]) -> Writer:
 
 def _present(show: Callable[[int], str]) -> Writer:
     def write(around: Terms, key: Key, message: Message) -> str | None:
-        return show(field_of(message, key.field)) if message.HasField(key.field) else None  # type: ignore[arg-type]
+        return show(field_of(message, key.field)) if message.HasField(key.field) else None
 
     return write
 
@@ -119,7 +119,7 @@ def _long_span(around: Terms, key: Key, message: Message) -> str | None:
 
 
 def _period(around: Terms, key: Key, message: Message) -> str | None:
-    if not message.HasField(key.field):  # type: ignore[arg-type]
+    if not message.HasField(key.field):
         return None
     period = field_of(message, key.field)
     start = around.terms.start + period * around.terms.period_seconds
@@ -208,7 +208,7 @@ def _chip_table(around: Terms, key: Key, message: pb.Agreement) -> str | None:
 
 
 def _condition(around: Terms, key: Key, message: Message) -> str | None:
-    if not message.HasField(key.field):  # type: ignore[arg-type]
+    if not message.HasField(key.field):
         return None
     return condition_text(field_of(message, key.field), around.terms, around.own_level, Use[key.of.upper()])
 
@@ -231,6 +231,10 @@ def _ramp_end(around: Terms, key: Key, message: pb.Level) -> str | None:
     if not message.ramp or message.ramp[-1].after_periods == message.ramp_periods:
         return None
     return around.span(message.ramp_periods)
+
+
+def _confirmations(around: Terms, key: Key, message: pb.Indicator) -> str | None:
+    return show_number(message.confirmations) if message.confirmations or message.confirmed_by else None
 
 
 def exempt_cap(around: Terms, key: Key, message: pb.Exemption) -> str | None:
@@ -337,5 +341,8 @@ WRITERS: Final[Mapping[Kind, Writer]] = {
     Kind.WORD: _word,
     Kind.WORDS: _words,
 }
-OWN_WRITERS: Final[Mapping[tuple[str, str], Writer]] = {("level", "ramp_end"): _ramp_end}
+OWN_WRITERS: Final[Mapping[tuple[str, str], Writer]] = {
+    ("level", "ramp_end"): _ramp_end,
+    ("indicator", "confirmations"): _confirmations,
+}
 """Keys that are not written like others of their kind."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from language.check import check, check_pledge, check_terms, code_of, pledge_problems
 from language.lint import CHECKS
@@ -219,3 +222,16 @@ def test_the_guide_lists_every_finding() -> None:
     }
     listed = set(re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "findings.md").read_text(), re.MULTILINE))
     assert made == listed
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_a_text_with_bytes_changed_is_told_and_never_raises(seed: int) -> None:
+    choose = random.Random(seed)
+    letters = list(TEXT)
+    for _ in range(choose.randint(1, 4)):
+        letters[choose.randrange(len(letters))] = choose.choice('{}[]=,0123456789 abcdef"%<>')
+    report = check("".join(letters))
+    for problem in report.problems:
+        assert problem.code
+        assert problem.sentence

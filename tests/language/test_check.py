@@ -154,6 +154,23 @@ def test_a_pledge_that_wants_others_to_go_on_is_told_once() -> None:
     assert [problem.code for problem in report.errors] == ["not-monotone"]
 
 
+def test_a_lab_to_come_is_told_once() -> None:
+    report = check_pledge(PLEDGE.replace("PROVIDED", "any [beta keeps pause, delta keeps pause]"), agreement())
+    assert [problem.code for problem in report.problems] == ["dormant-clause"]
+
+
+def test_a_pledge_is_checked_beside_others() -> None:
+    text = PLEDGE.replace("PROVIDED", "beta keeps pause")
+    lone = pledge_pb2.Pledge(clauses=[pledge_pb2.PledgeClause(level=PAUSE, provided=keeps(PAUSE, "gamma"))])
+    assert [one.code for one in check_pledge(text, agreement(), {"beta": lone}).problems] == ["unbacked"]
+    assert (
+        check_pledge(
+            text, agreement(), {"beta": pledge_pb2.Pledge(clauses=[pledge_pb2.PledgeClause(level=PAUSE)])}
+        ).problems
+        == ()
+    )
+
+
 def test_a_pledge_as_bytes_is_checked_alike() -> None:
     made = pledge_pb2.Pledge(
         clauses=[pledge_pb2.PledgeClause(level=PAUSE, provided=keeps(PAUSE, "beta", "gamma", k=2))]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocol import agreement_limits, agreement_rules
 from protocol.errors import Reason, Refused
+from protocol.needs import Electorate
 from protocol.wire import parse
 from standstill.v1 import agreement_pb2 as pb
 
@@ -62,6 +63,11 @@ class Agreement:
         return {indicator.name: indicator for indicator in self.terms.indicators}
 
     @cached_property
+    def events(self) -> Mapping[str, pb.Event]:
+        """Events by name."""
+        return {event.name: event for event in self.terms.events}
+
+    @cached_property
     def levels(self) -> Mapping[int, pb.Level]:
         """Levels by rank, rising."""
         return {level.rank: level for level in self.terms.levels}
@@ -70,6 +76,11 @@ class Agreement:
     def rules(self) -> Mapping[str, pb.Rule]:
         """Decision rules by name."""
         return {rule.name: rule for rule in self.terms.rules}
+
+    @cached_property
+    def electorate(self) -> Electorate:
+        """Everybody who may have a vote: parties and seats of councils."""
+        return Electorate.of(self.terms.parties)
 
     @cached_property
     def sites(self) -> Mapping[bytes, tuple[str, pb.Site]]:

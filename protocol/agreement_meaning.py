@@ -28,31 +28,10 @@ def references_resolve(terms: pb.Agreement) -> Iterator[Refused]:
         for site in party.sites:
             if site.metered_by and pb.ROLE_METER not in roles.get(site.metered_by, ()):
                 yield Refused(Reason.NAME_UNKNOWN, f"parties.{party.name}.sites.metered_by", site.metered_by)
-    for indicator in terms.indicators:
-        yield from known(f"indicators.{indicator.name}.reported_by", indicator.reported_by, roles)
-    for rule in terms.rules:
-        yield from known(f"rules.{rule.name}.voters", rule.voters, roles)
-    rules = {rule.name for rule in terms.rules}
-    for level in terms.levels:
-        yield from known(f"levels.{level.name}.lifted_by", [level.lifted_by], rules)
-        if level.called_by:
-            yield from known(f"levels.{level.name}.called_by", [level.called_by], rules)
 
 
 def quorums_can_be_met(terms: pb.Agreement) -> Iterator[Refused]:
-    """Enough distinct control groups stand behind every rule, report count and the verifiers' quorum (annex 2, 1)."""
-    owners = {party.name: party.owner for party in terms.parties}
-    for rule in terms.rules:
-        groups = len({owners[name] for name in rule.voters})
-        if not 1 <= rule.yes <= groups:
-            yield Refused(Reason.QUORUM_CANNOT_BE_MET, f"rules.{rule.name}.yes", f"{rule.yes} of {groups}")
-        yield from within(f"rules.{rule.name}.ballot_life_periods", rule.ballot_life_periods, 1, MAX_PERIODS)
-    for indicator in terms.indicators:
-        groups = len({owners[name] for name in indicator.reported_by})
-        if not 1 <= indicator.reports <= groups:
-            found = f"{indicator.reports} of {groups}"
-            yield Refused(Reason.QUORUM_CANNOT_BE_MET, f"indicators.{indicator.name}.reports", found)
-        yield from within(f"indicators.{indicator.name}.max_age_periods", indicator.max_age_periods, 1, MAX_PERIODS)
+    """Enough distinct control groups stand behind the verifiers' quorum (annex 2, 1)."""
     operators = len({party.owner for party in terms.parties if pb.ROLE_VERIFIER in party.roles})
     q_, f = quorum(terms), terms.lying_verifiers
     # Liars survived are 2q-n-1, absences survived n-q; both must reach f.
@@ -113,20 +92,6 @@ def _implies(tight: pb.Cap, loose: pb.Cap, level: pb.Level) -> bool:
         if loose.HasField(unit)
     )
     return covers and limits and tight.window_periods >= loose.window_periods
-
-
-def callers_and_lifters_overlap(terms: pb.Agreement) -> Iterator[Refused]:
-    """No group of voters can call a level while another, without a member in common, lifts it (annex 5.3, 5)."""
-    owners = {party.name: party.owner for party in terms.parties}
-    rules = {rule.name: (rule.yes, {owners[name] for name in rule.voters}) for rule in terms.rules}
-    for level in terms.levels:
-        if not level.called_by:
-            continue
-        (to_call, callers), (to_lift, lifters) = rules[level.called_by], rules[level.lifted_by]
-        shared = max(to_lift - len(lifters - callers), 0)
-        if to_call + shared <= len(callers):
-            found = f"{to_call} of {len(callers)} call, {to_lift} others of {len(lifters)} lift: for ever, in turn"
-            yield Refused(Reason.RULES_CONTRADICT, f"levels.{level.name}.lifted_by", found)
 
 
 def conditions_make_sense(terms: pb.Agreement) -> Iterator[Refused]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from protocol import agreement_meaning as meaning
-from protocol import not_evaluated
+from protocol import decision_rules, not_evaluated, source_rules
 from protocol.agreement_limits import CLASS_NAME, LABELS, MAX_PERIODS, NAME, ORIGIN, names, within
 from protocol.errors import Reason, Refused
 from protocol.keys import admit_public_key
@@ -115,7 +115,9 @@ def keys_are_admissible(terms: pb.Agreement) -> Iterator[Refused]:
     """Keys satisfy the Ed25519 profile, and one key has one purpose in the whole agreement."""
     seen: set[bytes] = set()
     for party in terms.parties:
-        for field, key in (("log_key", party.log_key), *(("root_keys", root) for root in party.root_keys)):
+        seats = [seat for listed in party.seats for seat in listed.seats if seat.public_key]
+        keys = [("log_key", party.log_key), *(("root_keys", root) for root in party.root_keys)]
+        for field, key in (*keys, *((f"seats.{seat.name}", seat.public_key) for seat in seats)):
             where = f"parties.{party.name}.{field}"
             try:
                 admit_public_key(key, where)
@@ -170,17 +172,28 @@ _FORM: _Rules = (
     false_alarm_has_a_quantile,
     names_are_well_formed,
     parties_are_complete,
+    decision_rules.seats_are_complete,
     keys_are_admissible,
     sites_are_distinct,
     chip_classes_are_complete,
     not_evaluated.problems,
 )
-_NAMES: _Rules = (meaning.references_resolve,)
-_OF_DRAFTS: _Rules = (meaning.clocks_agree, meaning.levels_rise)
+_NAMES: _Rules = (
+    meaning.references_resolve,
+    source_rules.reporters_are_known,
+    decision_rules.seats_are_held_by_parties,
+    decision_rules.rules_are_named,
+    decision_rules.needs_are_well_formed,
+)
+_OF_DRAFTS: _Rules = (meaning.clocks_agree, decision_rules.brakes_are_timed, meaning.levels_rise)
 _MEANING: _Rules = (
     meaning.quorums_can_be_met,
-    meaning.callers_and_lifters_overlap,
+    source_rules.enough_may_report,
+    decision_rules.rules_can_be_met,
+    decision_rules.callers_and_lifters_overlap,
+    decision_rules.brakes_cannot_be_chained,
     meaning.clocks_agree,
+    decision_rules.brakes_are_timed,
     meaning.levels_rise,
     meaning.conditions_make_sense,
     meaning.sources_are_independent,

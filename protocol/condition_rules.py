@@ -1,62 +1,153 @@
-"""What a condition must satisfy before anyone signs it (spec: conditions). Pure form and satisfiability; no facts."""
+"""What a condition must satisfy before anyone signs it (spec: conditions). Pure form and satisfiability; no facts.
+
+:mod:`protocol.condition_forms` has the rules of each test; here is how tests are joined, and which may stand where.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from protocol import condition_analysis
+from protocol.condition_forms import problems_of_test
+from protocol.condition_tree import GROUPS, atoms, atoms_at, longest_trends
 from protocol.errors import Reason, Refused
-from protocol.wire import MAX_UINT
+from protocol.truth import Truth
 from standstill.v1 import agreement_pb2 as agreement_pb
 from standstill.v1 import condition_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Mapping
+
+__all__ = [
+    "MAX_DEPTH",
+    "NEGATED",
+    "PLACES",
+    "atoms",
+    "problems",
+    "problems_of_level",
+    "problems_of_provided",
+    "problems_of_when",
+]
 
 MAX_DEPTH: Final = 16
 """Deepest nesting: the longest trigger of the presets needs five."""
 
-_GROUPS: Final = ("all", "any", "at_least")
-_OF_LEVELS: Final = ("level_phase", "honored", "elapsed")
-_PLEDGEABLE: Final = frozenset({*_GROUPS, "keeps"})
+_OUTSIDE: Final = frozenset({"reading", "trend", "event", "level_phase", "elapsed", "constant"})
+_OF_LEVELS: Final = _OUTSIDE | {"honored", "carried", "status"}
+PLACES: Final[Mapping[str, frozenset[str]]] = {
+    "trigger": _OF_LEVELS | {"overdue"},
+    "resume": _OF_LEVELS,
+    "when": _OUTSIDE | {"status"},
+    "provided": frozenset({"keeps", "weighs", "status", "constant"}),
+    "entry": frozenset({"keeps", "weighs", "status", "constant"}),
+}
+"""Tests that may stand in each place. Silence counts in triggers alone; what others keep, where sets are solved for."""
 
+_NEGATED: Final = frozenset({"reading", "trend", "event", "level_phase", "elapsed"})
+NEGATED: Final[Mapping[str, frozenset[str]]] = {
+    "trigger": _NEGATED | {"carried"},
+    "resume": _NEGATED,
+    "when": _NEGATED,
+    "provided": frozenset(),
+    "entry": frozenset(),
+}
+"""Tests that may stand negated: outside facts, and a vote for relief without which a trigger calls."""
 
-def atoms(condition: pb.Condition) -> Iterator[pb.Condition]:
-    """The tests of a condition that hold no further conditions, in order."""
-    test = condition.WhichOneof("test")
-    if test in _GROUPS:
-        for part in getattr(condition, test).of:
-            yield from atoms(part)
-    elif test is not None:
-        yield condition
+_OF_PEERS: Final = frozenset({pb.PARTY_STATUS_CONFIRMED, pb.PARTY_STATUS_RELIED})
+"""What may be read of a peer where sets are solved for (annex 4.1, 4)."""
+
+_OF_OTHERS: Final = frozenset(
+    {
+        *_OF_PEERS,
+        pb.PARTY_STATUS_ACCUSED,
+        pb.PARTY_STATUS_OUT,
+        pb.PARTY_STATUS_STALE,
+        pb.PARTY_STATUS_PRESUMED,
+        pb.PARTY_STATUS_TAKES_PART,
+    }
+)
+"""What may be read of others beside that: nothing of what they kept last, or two pledges could swap for ever."""
 
 
 def problems_of_level(terms: agreement_pb.Agreement, level: agreement_pb.Level) -> Iterator[Refused]:
     """Broken rules of a level's trigger, resume and entry conditions."""
-    for name in ("trigger", "resume"):
-        where = f"levels.{level.name}.{name}"
-        if not level.HasField(name):
+    for place in ("trigger", "resume"):
+        where = f"levels.{level.name}.{place}"
+        if not level.HasField(place):
             yield Refused(Reason.FIELD_ABSENT, where, "write a constant condition if it is meant to be always or never")
             continue
-        condition = getattr(level, name)
-        yield from problems(terms, condition, where)
-        if any(atom.WhichOneof("test") == "keeps" for atom in atoms(condition)):
-            yield Refused(Reason.CONDITION_MALFORMED, where, "who keeps a level is read in pledges and entry rules")
+        condition = getattr(level, place)
+        broken = [*problems(terms, condition, where), *_misplaced(condition, place, where)]
+        yield from broken
+        if not broken:
+            yield from _problems_of_meaning(terms, level, place, where)
     if level.HasField("entry"):
         yield from problems_of_provided(terms, level.entry, f"levels.{level.name}.entry")
-    if level.HasField("trigger") and never_true(level.trigger, len(_labs(terms))):
-        yield Refused(Reason.CONDITION_NEVER_TRUE, f"levels.{level.name}.trigger", "the level can never be called")
-    for atom in atoms(level.resume):
-        if atom.WhichOneof("test") == "elapsed" and atom.elapsed.periods >= level.mandate_periods:
-            found = f"after {atom.elapsed.periods} periods, but the mandate ends after {level.mandate_periods}"
-            yield Refused(Reason.CLOCKS_CONTRADICT, f"levels.{level.name}.resume", found)
+
+
+def _problems_of_meaning(
+    terms: agreement_pb.Agreement, level: agreement_pb.Level, place: str, where: str
+) -> Iterator[Refused]:
+    """Conditions that no record can make true, or false; clocks that the mandate never lets run out."""
+    condition = getattr(level, place)
+    constant = condition.WhichOneof("test") == "constant"
+    # A level that is never lifted may be agreed to in so many words, one that is never called may not.
+    if condition_analysis.can_be(terms, condition, Truth.TRUE) is False and not (constant and place == "resume"):
+        what = "called" if place == "trigger" else "lifted"
+        yield Refused(Reason.CONDITION_NEVER_TRUE, where, f"the level can never be {what}")
+    if place == "trigger" and not constant and condition_analysis.never_false(terms, condition):
+        yield Refused(Reason.CONDITION_NEVER_FALSE, where, "write always if that is meant")
+    if place == "resume":
+        yield from _clocks_beyond_mandate(level, where)
+
+
+def _clocks_beyond_mandate(level: agreement_pb.Level, where: str) -> Iterator[Refused]:
+    for _, negated, atom in atoms_at(level.resume, where):
+        test = atom.elapsed
+        own = atom.WhichOneof("test") == "elapsed" and test.level == level.rank and not negated
+        counts = test.since in {pb.SINCE_UNSPECIFIED, pb.SINCE_IN_FORCE}
+        if own and counts and test.periods >= level.mandate_periods:
+            found = f"after {test.periods} periods, but the mandate ends after {level.mandate_periods}"
+            yield Refused(Reason.CLOCKS_CONTRADICT, where, found)
+
+
+def problems_of_when(terms: agreement_pb.Agreement, condition: pb.Condition, where: str) -> Iterator[Refused]:
+    """Broken rules of a clause on outside facts (annex 4.1, 4)."""
+    yield from problems(terms, condition, where)
+    yield from _misplaced(condition, "when", where)
+    kept = longest_trends(terms)
+    for path, _, atom in atoms_at(condition, where):
+        test = str(atom.WhichOneof("test"))
+        if test == "status" and atom.status.status not in _OF_OTHERS:
+            found = "of others, only whether they are confirmed, heard and relied on"
+            yield Refused(Reason.CONDITION_MALFORMED, f"{path}.status", found)
+        # Earlier values are kept as far back as the agreement looks, and no further.
+        if test == "trend" and atom.trend.over_periods > kept.get(atom.trend.indicator, 0):
+            found = f"no level looks {atom.trend.over_periods} periods back for {atom.trend.indicator}"
+            yield Refused(Reason.CONDITION_MALFORMED, f"{path}.over_periods", found)
 
 
 def problems_of_provided(terms: agreement_pb.Agreement, condition: pb.Condition, where: str) -> Iterator[Refused]:
-    """Broken rules of a clause on what others keep: monotone tests of Keeps only (annex 4.1, 4)."""
+    """Broken rules of a clause on what others keep: monotone in it, and nothing else (annex 4.1, 4)."""
     yield from problems(terms, condition, where)
-    for atom in atoms(condition):
-        if atom.WhichOneof("test") not in _PLEDGEABLE:
-            yield Refused(Reason.PLEDGE_NOT_MONOTONE, where, f"{atom.WhichOneof('test')}: only what others keep counts")
+    for path, negated, atom in atoms_at(condition, where):
+        test = str(atom.WhichOneof("test"))
+        if negated or test not in PLACES["provided"]:
+            found = f"{'not ' if negated else ''}{test}: only what others keep counts"
+            yield Refused(Reason.PLEDGE_NOT_MONOTONE, path, found)
+        elif test == "status" and atom.status.status not in _OF_PEERS:
+            yield Refused(Reason.PLEDGE_NOT_MONOTONE, path, "of a peer, only whether it is confirmed or relied on")
+
+
+def _misplaced(condition: pb.Condition, place: str, where: str) -> Iterator[Refused]:
+    for path, negated, atom in atoms_at(condition, where):
+        test = str(atom.WhichOneof("test"))
+        if test not in (NEGATED if negated else PLACES)[place]:
+            what = f"not {test}" if negated else test
+            yield Refused(Reason.CONDITION_MALFORMED, path, f"{what}: has no place in {_CALLED[place]}")
+
+
+_CALLED: Final = {"trigger": "a trigger", "resume": "a resume condition", "when": "a pledge's outside facts"}
 
 
 def problems(terms: agreement_pb.Agreement, condition: pb.Condition, where: str, depth: int = 0) -> Iterator[Refused]:
@@ -65,98 +156,16 @@ def problems(terms: agreement_pb.Agreement, condition: pb.Condition, where: str,
     if test is None or depth > MAX_DEPTH:
         found = "no test" if test is None else f"nested deeper than {MAX_DEPTH}"
         yield Refused(Reason.CONDITION_MALFORMED, where, found)
-    elif test in _GROUPS:
+    elif test in GROUPS:
         parts = getattr(condition, test).of
         if not parts or (test == "at_least" and not 1 <= condition.at_least.k <= len(parts)):
             yield Refused(Reason.CONDITION_MALFORMED, f"{where}.{test}", f"{len(parts)} parts")
         for number, part in enumerate(parts):
             yield from problems(terms, part, f"{where}.{test}[{number}]", depth + 1)
-    elif test == "reading":
-        yield from _problems_of_reading(terms, condition.reading, f"{where}.reading")
-    elif test == "keeps":
-        yield from _problems_of_keeps(terms, condition.keeps, f"{where}.keeps")
-    elif test in _OF_LEVELS:
-        yield from _problems_of_level_test(terms, condition, test, where)
-
-
-def _problems_of_reading(terms: agreement_pb.Agreement, test: pb.Condition.Reading, where: str) -> Iterator[Refused]:
-    labs = _labs(terms)
-    if test.indicator not in {indicator.name for indicator in terms.indicators}:
-        yield Refused(Reason.NAME_UNKNOWN, f"{where}.indicator", repr(test.indicator))
-    if not set(test.of) <= labs:
-        yield Refused(Reason.NAME_UNKNOWN, f"{where}.of", ", ".join(sorted(set(test.of) - labs)))
-    if len(set(test.of)) != len(test.of):
-        yield Refused(Reason.NAME_TWICE, f"{where}.of", "each lab once, or one lab would count as two")
-    if not 1 <= test.labs <= len(test.of or labs):
-        yield Refused(Reason.CONDITION_MALFORMED, f"{where}.labs", f"{test.labs} of {len(test.of or labs)}")
-    if test.comparison == pb.COMPARISON_UNSPECIFIED:
-        yield Refused(Reason.CONDITION_MALFORMED, f"{where}.comparison", "at least or below")
-
-
-def _problems_of_keeps(terms: agreement_pb.Agreement, test: pb.Condition.Keeps, where: str) -> Iterator[Refused]:
-    labs = _labs(terms)
-    if not set(test.of) <= labs:
-        yield Refused(Reason.NAME_UNKNOWN, f"{where}.of", ", ".join(sorted(set(test.of) - labs)))
-    if len(set(test.of)) != len(test.of):
-        yield Refused(Reason.NAME_TWICE, f"{where}.of", "each lab once, or one lab would count as two")
-    groups = len({party.owner for party in terms.parties if party.name in test.of})
-    if not 1 <= test.k <= groups:
-        yield Refused(Reason.CONDITION_MALFORMED, f"{where}.k", f"{test.k} of {groups} control groups")
-    yield from _problems_of_rank(terms, test.level, where)
-
-
-def _problems_of_level_test(
-    terms: agreement_pb.Agreement, condition: pb.Condition, test: str, where: str
-) -> Iterator[Refused]:
-    inner = getattr(condition, test)
-    yield from _problems_of_rank(terms, inner.level, f"{where}.{test}")
-    if test == "level_phase" and inner.phase == pb.PHASE_UNSPECIFIED:
-        yield Refused(Reason.CONDITION_MALFORMED, f"{where}.{test}.phase", "names a phase")
-    if test in {"honored", "elapsed"} and inner.periods < 1:
-        yield Refused(Reason.CONDITION_MALFORMED, f"{where}.{test}.periods", "at least 1")
-
-
-def _problems_of_rank(terms: agreement_pb.Agreement, rank: int, where: str) -> Iterator[Refused]:
-    if rank not in {level.rank for level in terms.levels}:
-        yield Refused(Reason.NAME_UNKNOWN, f"{where}.level", str(rank))
-
-
-def never_true(condition: pb.Condition, labs: int) -> bool:
-    """Whether no record can make the condition true: a constant, or readings that exclude each other.
-
-    Exact for constants, for readings alone, and for readings of the same indicator and labs joined by `all`; other
-    contradictions are not searched for here. `labs` is the number of labs of the agreement.
-    """
-    test = condition.WhichOneof("test")
-    if test == "constant":
-        return not condition.constant.value
-    if test == "reading":
-        # Readings are 0 to MAX_UINT.
-        below = condition.reading.comparison == pb.COMPARISON_BELOW
-        return condition.reading.threshold == 0 if below else condition.reading.threshold > MAX_UINT
-    if test == "all":
-        return any(never_true(part, labs) for part in condition.all.of) or _readings_exclude(condition.all.of, labs)
-    if test == "any":
-        return all(never_true(part, labs) for part in condition.any.of)
-    if test == "at_least":
-        possible = [part for part in condition.at_least.of if not never_true(part, labs)]
-        return len(possible) < condition.at_least.k
-    return False
-
-
-def _readings_exclude(conditions: Collection[pb.Condition], labs: int) -> bool:
-    """Whether two of these want the same reading both at or above and below the same number."""
-    readings = [condition.reading for condition in conditions if condition.WhichOneof("test") == "reading"]
-    for low in readings:
-        for high in readings:
-            same = (low.indicator, tuple(low.of)) == (high.indicator, tuple(high.of))
-            opposed = (low.comparison, high.comparison) == (pb.COMPARISON_AT_LEAST, pb.COMPARISON_BELOW)
-            # Two disjoint groups of labs can satisfy both; only groups that must share a lab contradict each other.
-            overlap = low.labs + high.labs > (len(low.of) or labs)
-            if same and opposed and overlap and low.threshold >= high.threshold:
-                return True
-    return False
-
-
-def _labs(terms: agreement_pb.Agreement) -> set[str]:
-    return {party.name for party in terms.parties if agreement_pb.ROLE_LAB in party.roles}
+    elif test == "negation":
+        if condition.negation.WhichOneof("test") in {*GROUPS, "negation"}:
+            found = "stands before one test only"
+            yield Refused(Reason.CONDITION_MALFORMED, f"{where}.negation", found)
+        yield from problems(terms, condition.negation, f"{where}.negation", depth + 1)
+    else:
+        yield from problems_of_test(terms, test, getattr(condition, test), f"{where}.{test}")

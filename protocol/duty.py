@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 from protocol.conduct import Freshness, freshness
 from protocol.facts import solve
 from protocol.in_force import in_force
-from protocol.state import RESTRICTIVE, Stage, Status
+from protocol.levels import LIFTABLE
+from protocol.state import Stage, Status
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
-    from protocol.state import State
+    from protocol.state import LevelState, State
 
 GOVERNS_AFTER: Final = 2
 """state(p) governs period p+2 and later ones: nobody is bound retroactively (annex 1.7)."""
@@ -59,19 +60,24 @@ def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
 def _over(agreement: Agreement, state: State, lab: str, period: int) -> set[int]:
     """Ranks that bind a lab no longer although no closing has said so.
 
-    While the record is dark a lab keeps what it keeps, up to the calendar ends in the state: the end of a mandate and
-    the ramp after it (annex 1.7). What a pledge then keeps besides, it keeps on.
+    While the record is dark a lab keeps what it keeps, up to the calendar ends in the state: the end of a mandate, the
+    cap of a brake, and the ramp after the later of them (annex 1.7). What a pledge then keeps besides, it keeps on.
     """
+    running = {rank for rank, level in state.levels.items() if level.stage in LIFTABLE or level.brake_left}
     ended = {
-        rank
-        for rank, level in state.levels.items()
-        if level.stage in RESTRICTIVE and period >= (level.end or 0) + agreement.levels[rank].ramp_periods
+        rank for rank in running if period >= _calendar_end(state.levels[rank]) + agreement.levels[rank].ramp_periods
     }
     if not ended:
         return ended
     kept = solve(agreement, state, dict.fromkeys(ended, Stage.OPEN)).kept[lab]
-    bound = {rank for rank in state.levels.keys() - ended if state.levels[rank].stage in RESTRICTIVE or rank <= kept}
+    bound = {rank for rank in state.levels.keys() - ended if rank in running or rank <= kept}
     return set(state.levels) - bound
+
+
+def _calendar_end(level: LevelState) -> int:
+    """The period from which a restriction or a brake that runs ends by the calendar, whichever is later."""
+    mandate = level.end if level.stage in LIFTABLE else None
+    return max(mandate or 0, level.brake_cap or 0)
 
 
 def silence(agreement: Agreement, state: State, lab: str) -> Freshness:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from protocol import pledges
-from protocol.state import Membership, Stage, Standing, key
-from protocol.truth import counted
+from protocol import events, pledges, readings
+from protocol.decisions import Asked, tally
+from protocol.lab_status import TAKING_PART, lab_status
+from protocol.state import Membership, Stage, Standing, Status
+from protocol.truth import Explained, Truth
 from standstill.v1 import condition_pb2 as pb
+from standstill.v1.decision_pb2 import MOTION_RESOLVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from protocol.agreement import Agreement
-    from protocol.state import ReportState, State
+    from protocol.progress import Growth
+    from protocol.readings import Evidence
+    from protocol.state import State
 
 PHASES: Final[Mapping[Stage, pb.Phase.ValueType]] = {
     Stage.OPEN: pb.PHASE_OPEN,
@@ -46,35 +51,53 @@ class StateFacts:
         """Labs of the agreement."""
         return self.agreement.labs
 
-    def readings(self, indicator: str, lab: str) -> tuple[tuple[int, ...], str]:
+    def members(self) -> tuple[str, ...]:
+        """Labs that take part."""
+        return tuple(lab for lab in self.agreement.labs if self._takes_part(lab))
+
+    def group(self, lab: str) -> str:
+        """Control group of a lab; a name that nobody has is a group of its own, which keeps nothing."""
+        return self.agreement.owner(lab) if lab in self.agreement.parties else f"({lab})"
+
+    def readings(self, indicator: str, lab: str) -> Evidence[int]:
         """Newest reports that are not too old, one per control group, if there are enough of them."""
-        terms = self.agreement.indicators[indicator]
-        oldest = self.state.closings - terms.max_age_periods
-        found: dict[str, tuple[str, ReportState]] = {}
-        for reporter in terms.reported_by:
-            report, owner = self.state.reports.get(key(indicator, lab, reporter)), self.agreement.owner(reporter)
-            if report is None or report.closing < oldest:
-                continue
-            if owner not in found or report.closing > found[owner][1].closing:
-                found[owner] = (reporter, report)
-        if len(found) < terms.reports:
-            return (), f"{len(found)} of {counted(terms.reports, 'report')}"
-        text = ", ".join(f"{report.value} ({reporter} log {report.index})" for reporter, report in found.values())
-        return tuple(report.value for _, report in found.values()), text
+        return readings.readings(self.agreement, self.state, indicator, lab)
+
+    def growth(self, indicator: str, lab: str, over: int) -> Evidence[Growth]:
+        """Growth over at least so many calendar periods, one per control group, if there are enough of them."""
+        return readings.growth(self.agreement, self.state, indicator, lab, over)
+
+    def overdue(self, indicator: str, lab: str, periods: int) -> Explained:
+        """Whether a lab takes part for so many closed periods and too few reported on it in all of them."""
+        if not self._takes_part(lab):
+            return Explained(Truth.FALSE, f"{lab}: takes no part")
+        since = max(self.state.entered, self.state.parties[lab].joined)
+        return readings.overdue(self.agreement, self.state, indicator, lab, periods, since)
+
+    def event(self, name: str, level: int) -> Evidence[tuple[bool, int]]:
+        """What enough control groups say of an event."""
+        return events.reported(self.agreement, self.state, name, level)
+
+    def carried(self, rule: str, level: int, asked: bytes) -> Explained:
+        """Whether a rule carried a resolution in the level's present episode."""
+        resolution = Asked(MOTION_RESOLVE, level, self.state.levels[level].episode, asked=asked, rule=rule)
+        return tally(self.agreement, self.state, resolution).explained(resolution)
+
+    def status(self, lab: str, status: pb.PartyStatus.ValueType, level: int) -> Explained:
+        """Whether a lab has a status."""
+        return lab_status(self.agreement, self.state, lab, status, level)
 
     def phase(self, level: int) -> pb.Phase.ValueType:
         """Phase of a level, or the one assumed."""
         return PHASES[self.assumed.get(level, self.state.levels[level].stage)]
 
     def keeps(self, lab: str, level: int) -> bool:
-        """Whether a lab keeps a level in the profile and is relied on."""
-        member = self.state.parties[lab].membership in {Membership.IN, Membership.NOTICE}
-        relied = self.state.conduct[lab].standing is not Standing.OUT
-        return member and relied and self.profile.get(lab, 0) >= level
-
-    def group(self, lab: str) -> str:
-        """Control group of a lab."""
-        return self.agreement.owner(lab)
+        """Whether a lab and every other of its group that takes part keep a level in the profile, all relied on."""
+        if lab not in self.agreement.labs or not self._takes_part(lab):
+            return False
+        owner = self.agreement.owner(lab)
+        group = [other for other in self.agreement.labs if self.agreement.owner(other) == owner]
+        return all(self._keeps(other, level) for other in group if self._takes_part(other))
 
     def bound(self, level: int) -> tuple[str, ...]:
         """Labs that a level binds now."""
@@ -88,9 +111,27 @@ class StateFacts:
         restricted = period - self.agreement.terms.standing.settle_periods - start + 1
         return max(min(self.state.conduct[lab].honored, restricted), 0)
 
-    def held(self, level: int) -> int:
-        """Closed periods of restriction in the episode."""
-        return self.state.levels[level].held
+    def clock(self, level: int, since: pb.Since.ValueType) -> int:
+        """Closed periods of restriction in the episode, in force, open, or of the agreement."""
+        found = self.state.levels[level]
+        if since == pb.SINCE_IN_FORCE:
+            return found.age if found.stage is Stage.IN_FORCE else 0
+        if since == pb.SINCE_OPENED:
+            return found.age if found.stage is Stage.OPEN else 0
+        if since == pb.SINCE_ENTRY:
+            return self.state.closings - self.state.entered if self.state.status is Status.IN_FORCE else 0
+        return found.held
+
+    def periods_since_entry(self) -> int:
+        """Calendar periods since the first one that the agreement governs."""
+        since, period = self.state.since, self.state.period
+        return 0 if since is None or period is None else max(period - since, 0)
+
+    def _takes_part(self, lab: str) -> bool:
+        return self.state.parties[lab].membership in TAKING_PART
+
+    def _keeps(self, lab: str, level: int) -> bool:
+        return self.state.conduct[lab].standing is not Standing.OUT and self.profile.get(lab, 0) >= level
 
 
 def solve(agreement: Agreement, state: State, assumed: Mapping[int, Stage]) -> pledges.Solution:

@@ -16,38 +16,8 @@ from protocol.errors import Reason, Refused
 
 NOT_EVALUATED: Final = frozenset(
     {
-        # indicators
-        "Indicator.confirmed_by",
-        "Indicator.confirmations",
-        "Indicator.by_subject",
-        "Indicator.compare",
-        "Indicator.plan_periods",
-        # conditions
-        "Condition.negation",
-        "Condition.trend",
-        "Condition.overdue",
-        "Condition.event",
-        "Condition.carried",
-        "Condition.status",
-        "Condition.weighs",
-        "Condition.Reading.all",
-        "Condition.Reading.ratchet",
-        "Condition.Honored.k",
-        "Condition.Honored.of",
-        "Condition.Elapsed.since",
-        "Agreement.events",
         # pledges
         "PledgeClause.until_period",
-        # decisions
-        "Party.seats",
-        "Rule.need",
-        "Rule.recuse_subject",
-        "Agreement.novice_periods",
-        # levels
-        "Level.brake",
-        "Level.renewed_by",
-        "Level.snap_back",
-        "Level.armed_by",
         # limits of levels
         "Level.exemptions",
         "Level.ramp",

@@ -272,7 +272,7 @@ class State:
         offers: serialized Party of an open Admission, by sponsor.
         grants: by lab|rank|exemption.
         requests: serialized ExemptionRequest that waits for a vote, by lab.
-        events: by event|reporter.
+        events: by event|reporter|rank that it is said for.
         plans: number of the closing that recorded it, by author|indicator|digest in hex.
         inquiries: by identity of the question, in hex.
         rests: closed periods until a control group may use a level's brake again, by rank|:func:`group_key`.

@@ -11,15 +11,15 @@ class EventState:
 
     Attributes:
         happened: what it says.
-        level: rank that it is said for; 0: none.
-        closing: number of the closing that recorded it.
+        period: of the closing that recorded it.
+        closing: number of that closing: a report's age counts closed periods (annex 1.7).
         since_closing: number of the closing from which it has said the same without a break.
         index: its leaf.
         identity: of the statement, 32 bytes.
     """
 
     happened: bool
-    level: int
+    period: int
     closing: int
     since_closing: int
     index: int

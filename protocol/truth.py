@@ -88,6 +88,21 @@ def any_of(values: Sequence[Truth]) -> Truth:
     return at_least(1, values)
 
 
+def negate(value: Truth) -> Truth:
+    """True for false and false for true; what is unknown stays so."""
+    return Truth(Truth.TRUE - value)
+
+
+def weigh(weights: Sequence[tuple[Truth, int]], at_least: int) -> Truth:
+    """Whether the weights of what is true reach a sum; UNKNOWN while what is unknown could still decide it."""
+    if not weights:
+        return Truth.UNKNOWN
+    for least in (Truth.TRUE, Truth.UNKNOWN):
+        if sum(weight for value, weight in weights if value >= least) >= at_least:
+            return least
+    return Truth.FALSE
+
+
 def counted(count: int, noun: str) -> str:
     """A number of things, for the sentences of explanations; nouns whose plural takes an s."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -295,7 +295,8 @@ class World:
     ) -> None:
         """Voters ask for something of a level, in the episode that it would be about."""
         current = self.state.levels[rank].episode
-        named = current + (motion == decision_pb2.MOTION_CALL) if episode is None else episode
+        next_one = motion in {decision_pb2.MOTION_CALL, decision_pb2.MOTION_RATIFY, decision_pb2.MOTION_ARM}
+        named = current + next_one if episode is None else episode
         for voter in voters:
             self.parties[voter].say(ballot(motion, rank, named, yes=yes))
 

@@ -135,6 +135,12 @@ def level(name: str, rank: int, **changes: Any) -> pb.Level:
     return change(made, **changes)
 
 
+def brake_terms(**changes: Any) -> pb.BrakeTerms:
+    """Every lab may stop at once for three periods, and the council ratifies it."""
+    made = pb.BrakeTerms(roles=[pb.ROLE_LAB], window_periods=3, cap_periods=6, rest_periods=10, ratified_by="council")
+    return change(made, **changes)
+
+
 def terms(verifiers: int = 1, **changes: Any) -> pb.Agreement:
     """The terms that tests start from; `changes` replace whole fields."""
     names = [*LABS, *VERIFIERS[:verifiers]]

@@ -21,14 +21,15 @@ CODES: Final = {
 
 
 def reported(case: Case) -> Cited[HaltReport] | None:
-    """The first halt report for the level and episode that bind the lab."""
-    level = case.level
+    """The first halt report for the level since it binds the lab without a break."""
+    level, duty = case.level, case.duty
     if level is None:
         return None
-    wanted = (case.duty.level, case.duty.episode)
-    # A report of a time before the wind-down began can't be about this episode.
-    begun = case.duty.since - level.wind_down_periods
-    return next((h for h in case.halts if (h.body.level, h.body.episode) == wanted and h.header.period >= begun), None)
+    # A report of a time before the wind-down began can't be about this restriction. One of an earlier episode is where
+    # a brake or a ramp went over into this one: what was halted then stays so.
+    begun = duty.since - level.wind_down_periods
+    about = [halt for halt in case.halts if halt.body.level == duty.level and halt.body.episode <= duty.episode]
+    return next((halt for halt in about if halt.header.period >= begun), None)
 
 
 def check(case: Case) -> Iterator[Finding]:

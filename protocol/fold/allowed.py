@@ -21,12 +21,6 @@ def not_allowed(agreement: Agreement, leaf: ReadLeaf) -> Refused | None:
     return None if rule is None else rule(agreement, leaf.body)
 
 
-def _brake(agreement: Agreement, body: Any) -> Refused | None:
-    if agreement.levels[body.level].HasField("brake"):
-        return None
-    return Refused(Reason.BRAKE_NOT_AGREED, "brake.level", f"level {body.level} has no brake")
-
-
 def _accession(agreement: Agreement, body: Any) -> Refused | None:
     del agreement, body
     return Refused(Reason.NO_AUTHORITY, "header.author", "founders join by a Founding, others once they are admitted")
@@ -59,7 +53,6 @@ def _inquiry(agreement: Agreement, body: Any) -> Refused | None:
 
 
 _ROOM: Final[Mapping[int, Callable[[Agreement, Any], Refused | None]]] = {
-    pb.KIND_BRAKE: _brake,
     pb.KIND_ACCESSION: _accession,
     pb.KIND_ADMISSION: _admission,
     pb.KIND_AMENDMENT: _amendment,

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from protocol.conduct import VERDICTS
-from protocol.state import ReportState, VerdictState, key
+from protocol.fold.evidence import evidence
+from protocol.state import VerdictState, key
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
@@ -17,23 +18,18 @@ if TYPE_CHECKING:
 
 def facts(work: Work) -> None:
     """5: evidence headers, indicator reports and verdicts enter their windows."""
-    conduct, reports, verdicts = dict(work.new.conduct), dict(work.new.reports), dict(work.new.verdicts)
-    period = work.record.closing.period
+    evidence(work)
+    conduct, verdicts = dict(work.new.conduct), dict(work.new.verdicts)
     for leaf in work.of_kind(pb.KIND_COMPUTE_ATTESTATION):
         header = leaf.header
         assert header is not None  # noqa: S101 - accepted leaves have headers
         lab, site = header.author, header.site.hex()
         newest = max(conduct[lab].attested.get(site, 0), header.period)
         conduct[lab] = replace(conduct[lab], attested={**conduct[lab].attested, site: newest})
-    for leaf in work.of_kind(pb.KIND_INDICATOR_REPORT):
-        body, author = leaf.body, work.agreement.logs[leaf.origin]
-        place = key(body.indicator, body.lab, author)  # type: ignore[union-attr]
-        value: int = body.value  # type: ignore[union-attr]
-        reports[place] = ReportState(value=value, period=period, closing=work.new.closings, index=leaf.index)
     parties = dict(work.new.parties)
     for leaf in work.of_kind(pb.KIND_ASSESSMENT):
         _count_verdict(work, leaf, verdicts, parties)
-    work.new = replace(work.new, conduct=conduct, reports=reports, verdicts=verdicts, parties=parties)
+    work.new = replace(work.new, conduct=conduct, verdicts=verdicts, parties=parties)
 
 
 def _count_verdict(

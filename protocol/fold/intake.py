@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from protocol.decisions import out_of_turn
 from protocol.errors import Reason, Refused
+from protocol.fold import evidence
 from protocol.fold.allowed import not_allowed
 from protocol.revocation import by_revoked_key, revoked
 from protocol.state import Membership, Status
-from standstill.v1 import decision_pb2
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
@@ -73,18 +74,15 @@ def _without_authority(work: Work, leaf: ReadLeaf) -> Refused | None:
 
 def _out_of_turn(work: Work, leaf: ReadLeaf, header: pb.Header, membership: Membership) -> Refused | None:
     """The first rule of a kind that a party breaks by saying this now."""
-    # In notice a party may tighten, not relax (annex 3.4).
-    if header.kind == pb.KIND_BALLOT and membership is Membership.NOTICE:
-        motion = leaf.body.motion  # type: ignore[union-attr]
-        if motion == decision_pb2.MOTION_LIFT:
-            return Refused(Reason.NO_AUTHORITY, "ballot.motion", f"{header.author} is leaving and may not lift")
+    if header.kind == pb.KIND_BALLOT and (refusal := out_of_turn(work.old, leaf.body, header.author)):  # type: ignore[arg-type]
+        return refusal
     # Who replaces a pledge twice within its notice would be rid of the first without notice (annex 3.3).
     if header.kind == pb.KIND_PLEDGE and work.new.pledges[header.author].older:
         return Refused(Reason.PLEDGE_STILL_RUNS, "header.kind", "the pledge replaced last has not run out")
     # An attestation or reading recorded by D(p) speaks of a period that had ended.
     if header.kind in _OF_ENDED_PERIODS and header.period >= work.record.closing.period:
         return Refused(Reason.PERIOD_MISMATCH, "header.period", f"{header.period} had not ended")
-    return None
+    return evidence.out_of_turn(work, leaf)
 
 
 _MEMBERSHIP: Final = frozenset({pb.KIND_FOUNDING, pb.KIND_KEY_SET})

@@ -35,13 +35,13 @@ def _form(work: Work) -> None:
     """Entry into force when all founders have signed under a KeySet, void after the forming end (annex 3.5, 2)."""
     parties, terms = dict(work.new.parties), work.agreement.terms
     ready = {name for name, party in parties.items() if party.founded and party.keys_version}
-    status, since = work.new.status, work.new.since
+    status, since, entered = work.new.status, work.new.since, work.new.entered
     if status is Status.FORMING and ready.issuperset(terms.founding):
-        status, since = Status.IN_FORCE, work.governed
+        status, since, entered = Status.IN_FORCE, work.governed, work.new.closings
     elif status is Status.FORMING and work.new.closings >= terms.forming_end_periods:
         status = Status.VOID
     if status is Status.IN_FORCE:
         for name in ready:
             if parties[name].membership is Membership.FORMING:
                 parties[name] = replace(parties[name], membership=Membership.IN)
-    work.new = replace(work.new, parties=parties, status=status, since=since)
+    work.new = replace(work.new, parties=parties, status=status, since=since, entered=entered)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from protocol.agreement import Agreement
     from protocol.closing import Record
     from protocol.leaf import ReadLeaf
+    from protocol.levels import Event
     from protocol.state import Stage, State
     from protocol.truth import Explained
     from standstill.v1 import header_pb2 as pb
@@ -26,12 +27,14 @@ class Transition:
         before: stage before.
         after: stage after.
         why: the events, with the tests and ballots behind them.
+        row: the events of the row that fired (annex 5.2).
     """
 
     level: int
     before: Stage
     after: Stage
     why: Explained
+    row: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,19 @@ class Outcome:
 
 @dataclass(slots=True)
 class Work:
-    """A step in progress: the old state, and the parts of the new one as the stages write them."""
+    """A step in progress: the old state, and the parts of the new one as the stages write them.
+
+    Attributes:
+        agreement: the terms in force.
+        old: the state before.
+        record: what is recorded.
+        new: the state so far.
+        accepted: statements that count, log by log in leaf order.
+        refusals: as in :class:`Outcome`.
+        transitions: as in :class:`Outcome`.
+        reasons: as in :class:`Outcome`.
+        braked: ranks of the levels whose brake is used in this record.
+    """
 
     agreement: Agreement
     old: State
@@ -64,6 +79,7 @@ class Work:
     refusals: dict[tuple[str, int], Refused] = field(default_factory=dict)
     transitions: list[Transition] = field(default_factory=list)
     reasons: dict[int | str, Explained] = field(default_factory=dict)
+    braked: set[int] = field(default_factory=set)
     _leaves: dict[str, list[ReadLeaf]] = field(default_factory=dict)
 
     def leaves(self, origin: str) -> list[ReadLeaf]:

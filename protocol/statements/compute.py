@@ -83,7 +83,9 @@ def halt_report(body: pb.HaltReport, header: Header, agreement: Agreement) -> No
     """What was stopped, each run once, each last checkpoint sealed."""
     del header
     require(body.level in agreement.levels, Reason.NAME_UNKNOWN, "halt_report.level", str(body.level))
-    require(body.episode >= 1, Reason.EPISODE_MISMATCH, "halt_report.episode", "from 1")
+    # A brake stops work before there was an episode.
+    numbered = body.episode >= 1 or agreement.levels[body.level].HasField("brake")
+    require(numbered, Reason.EPISODE_MISMATCH, "halt_report.episode", "from 1")
     names = {run.run for run in body.runs}
     require(len(names) == len(body.runs), Reason.ROW_TWICE, "halt_report.runs", "each run once")
     for run in body.runs:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from protocol import decisions
 from protocol.errors import Reason, require
+from protocol.seats import signature_holds
 from protocol.wire import MAX_UINT
 from standstill.v1 import decision_pb2 as pb
 
@@ -19,27 +21,78 @@ MAX_REASON: Final = 1_000
 MAX_GRANT: Final = 1_000_000
 """Longest grant that can be asked for, periods."""
 
-_LATER_FIELDS: Final = ("asked", "about", "rule", "seat", "serial", "seat_signature")
+_OF_EPISODE: Final = frozenset(
+    {
+        pb.MOTION_CALL,
+        pb.MOTION_LIFT,
+        pb.MOTION_RENEW,
+        pb.MOTION_RATIFY,
+        pb.MOTION_ARM,
+        pb.MOTION_HOLD,
+        pb.MOTION_RELEASE,
+    }
+)
+"""Motions of one episode or accusation, counted from 1; a finding may also be asked for before the first episode."""
 
 
 def ballot(body: pb.Ballot, header: Header, agreement: Agreement) -> None:
-    """A known motion on a known level, by a voter of the rule that decides it."""
-    motions = {pb.MOTION_CALL, pb.MOTION_LIFT, pb.MOTION_RENEW}
-    require(body.motion in motions, Reason.VALUE_OUT_OF_RANGE, "ballot.motion", str(body.motion))
-    for field in _LATER_FIELDS:
-        require(not getattr(body, field), Reason.VALUE_OUT_OF_RANGE, f"ballot.{field}", "must be absent in this motion")
-    require(body.level in agreement.levels, Reason.NAME_UNKNOWN, "ballot.level", str(body.level))
-    require(body.episode >= 1, Reason.EPISODE_MISMATCH, "ballot.episode", "from 1")
-    level = agreement.levels[body.level]
-    rule = level.lifted_by if body.motion == pb.MOTION_LIFT else level.called_by
-    voters = agreement.rules[rule].voters if rule else ()
-    require(header.author in voters, Reason.NO_AUTHORITY, "header.author", f"{header.author} has no vote in {rule!r}")
+    """A known motion that says what it asks and no more, by a voter of the rule that decides it."""
+    known = body.motion in pb.Motion.values() and body.motion != pb.MOTION_UNSPECIFIED
+    require(known, Reason.VALUE_OUT_OF_RANGE, "ballot.motion", str(body.motion))
+    _subject(body, agreement)
+    asked = decisions.asked_by(body)
+    rule = decisions.rule_of(agreement, asked)
+    ratifies = body.motion == pb.MOTION_RATIFY
+    braked = not ratifies or agreement.levels[body.level].HasField("brake")
+    require(braked, Reason.BRAKE_NOT_AGREED, "ballot.level", f"level {body.level} has no brake")
+    voter = _voter(body, header, agreement)
+    entitled = {one.ballots for one in decisions.voters(agreement, asked).values()}
+    found = f"{voter} has no vote in {rule.name!r}" if rule else f"no rule decides whether to {asked.name}"
+    require(voter in entitled, Reason.NO_AUTHORITY, "header.author", found)
+
+
+def _subject(body: pb.Ballot, agreement: Agreement) -> None:
+    """What the motion is about: level, episode, lab, content, rule; each stated exactly where it has one."""
+    of_level = body.motion in decisions.OF_LEVEL
+    level_fits = body.level in agreement.levels if of_level else not body.level
+    require(level_fits, Reason.NAME_UNKNOWN, "ballot.level", str(body.level))
+    episode_fits = bool(body.episode) == (body.motion in _OF_EPISODE) or body.motion == pb.MOTION_RESOLVE
+    wanted = "from 1" if body.motion in _OF_EPISODE else "must be 0 in this motion"
+    require(episode_fits, Reason.EPISODE_MISMATCH, "ballot.episode", f"{body.episode}, {wanted}")
+    length = 32 if body.motion in decisions.OF_CONTENT else 0
+    complete = len(body.asked) == length
+    require(complete, Reason.DIGEST_LENGTH, "ballot.asked", f"expected {length} bytes, found {len(body.asked)}")
+    lab_fits = body.about in agreement.labs if body.motion in decisions.OF_LAB else not body.about
+    require(lab_fits, Reason.NAME_UNKNOWN, "ballot.about", repr(body.about))
+    rule_fits = body.rule in agreement.rules if body.motion == pb.MOTION_RESOLVE else not body.rule
+    require(rule_fits, Reason.NAME_UNKNOWN, "ballot.rule", repr(body.rule))
+
+
+def _voter(body: pb.Ballot, header: Header, agreement: Agreement) -> str:
+    """Who casts a ballot: its author, or a seat of its author that signs for itself."""
+    if not body.seat:
+        alone = not body.serial and not body.seat_signature
+        require(alone, Reason.SEAT_UNKNOWN, "ballot.seat", "absent, but there is a serial or a signature of one")
+        return header.author
+    name = f"{header.author}/{body.seat}"
+    seat = agreement.electorate.voters.get(name)
+    require(seat is not None, Reason.SEAT_UNKNOWN, "ballot.seat", f"{name} is no seat")
+    assert seat is not None  # noqa: S101 - the line above refuses
+    require(bool(seat.key), Reason.SEAT_UNKNOWN, "ballot.seat", f"{seat.party} holds it and votes in its own log")
+    require(body.serial >= 1, Reason.VALUE_OUT_OF_RANGE, "ballot.serial", "from 1")
+    signed = signature_holds(agreement.digest, body, seat.key)
+    require(signed, Reason.SEAT_SIGNATURE, "ballot.seat_signature", f"not by {name} for this agreement and vote")
+    return name
 
 
 def brake(body: pb.Brake, header: Header, agreement: Agreement) -> None:
-    """A known level, and a reason for people. Who may use it and when is the fold's to say."""
-    del header
+    """A brake that the level has, used by a party that may, with a reason for people."""
     require(body.level in agreement.levels, Reason.NAME_UNKNOWN, "brake.level", str(body.level))
+    level = agreement.levels[body.level]
+    require(level.HasField("brake"), Reason.BRAKE_NOT_AGREED, "brake.level", f"level {body.level} has no brake")
+    by_role = any(agreement.has_role(header.author, role) for role in level.brake.roles)
+    entitled = by_role or header.author in level.brake.parties
+    require(entitled, Reason.NO_AUTHORITY, "header.author", f"{header.author} may not use the brake of {level.name}")
     found = len(body.reason)
     require(found <= MAX_REASON, Reason.VALUE_OUT_OF_RANGE, "brake.reason", f"{found} characters")
 

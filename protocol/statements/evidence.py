@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protocol.errors import Reason, require
+from protocol.source_rules import reporters
 from protocol.statements.quantities import require_class, require_count, require_energy, require_span
 from protocol.wire import MAX_UINT, require_digest
 from standstill.v1 import agreement_pb2 as agreement_pb
@@ -41,7 +42,8 @@ def indicator_report(body: pb.IndicatorReport, header: Header, agreement: Agreem
     known = body.indicator in agreement.indicators
     require(known, Reason.NAME_UNKNOWN, "indicator_report.indicator", repr(body.indicator))
     require(body.lab in agreement.labs, Reason.NAME_UNKNOWN, "indicator_report.lab", repr(body.lab))
-    allowed = header.author in agreement.indicators[body.indicator].reported_by
+    terms = agreement.indicators[body.indicator]
+    allowed = header.author in reporters(terms, body.lab)
     require(allowed, Reason.NO_AUTHORITY, "header.author", f"{header.author} may not report {body.indicator}")
     own = header.author not in agreement.labs or header.author == body.lab
     require(own, Reason.NO_AUTHORITY, "indicator_report.lab", "a lab reports on itself only")
@@ -49,11 +51,15 @@ def indicator_report(body: pb.IndicatorReport, header: Header, agreement: Agreem
     require(body.value <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, "indicator_report.value", str(body.value))
     if body.plan:
         require_digest(body.plan, "indicator_report.plan")
-    _require_interval(body)
+    _require_interval(body, terms)
 
 
-def _require_interval(body: pb.IndicatorReport) -> None:
-    """The ends of an interval, as far as they are stated, enclose the reading."""
+def _require_interval(body: pb.IndicatorReport, terms: agreement_pb.Indicator) -> None:
+    """The ends of an interval, as far as they are stated, enclose the reading; the one that counts is stated."""
+    if terms.compare == agreement_pb.COMPARE_LOWER:
+        require(body.HasField("low"), Reason.QUANTITY_ABSENT, "indicator_report.low", "the lower end is what counts")
+    if terms.compare == agreement_pb.COMPARE_UPPER:
+        require(body.HasField("high"), Reason.QUANTITY_ABSENT, "indicator_report.high", "the upper end is what counts")
     if body.HasField("low"):
         found = f"{body.low} above {body.value}"
         require(body.low <= body.value, Reason.VALUE_OUT_OF_RANGE, "indicator_report.low", found)
@@ -67,16 +73,17 @@ def evaluation_plan(body: pb.EvaluationPlan, header: Header, agreement: Agreemen
     """A plan to measure a known indicator, by somebody who may report it."""
     known = body.indicator in agreement.indicators
     require(known, Reason.NAME_UNKNOWN, "evaluation_plan.indicator", repr(body.indicator))
-    allowed = header.author in agreement.indicators[body.indicator].reported_by
+    # A plan names no lab: one that may report on itself plans for itself.
+    own = header.author if header.author in agreement.labs else ""
+    allowed = header.author in reporters(agreement.indicators[body.indicator], own)
     require(allowed, Reason.NO_AUTHORITY, "header.author", f"{header.author} may not report {body.indicator}")
     require_digest(body.plan, "evaluation_plan.plan")
 
 
 def event_report(body: pb.EventReport, header: Header, agreement: Agreement) -> None:
     """A known event, by somebody who may report it, said for a known level or for none."""
-    events = {event.name: event for event in agreement.terms.events}
-    require(body.event in events, Reason.NAME_UNKNOWN, "event_report.event", repr(body.event))
-    allowed = header.author in events[body.event].reported_by
+    require(body.event in agreement.events, Reason.NAME_UNKNOWN, "event_report.event", repr(body.event))
+    allowed = header.author in agreement.events[body.event].reported_by
     require(allowed, Reason.NO_AUTHORITY, "header.author", f"{header.author} may not report {body.event}")
     known = body.level == 0 or body.level in agreement.levels
     require(known, Reason.NAME_UNKNOWN, "event_report.level", str(body.level))

@@ -21,7 +21,7 @@ from standstill.v1 import (
 from standstill.v1 import quantity_pb2 as q
 from tests.bodies import admission, amendment, brake, clarification, evaluation_plan, inquiry, reply
 from tests.builders import (
-    ALWAYS,
+    PAUSE,
     START,
     World,
     agreement,
@@ -35,6 +35,7 @@ from tests.builders import (
     indicator_report,
     keeps,
     key_set,
+    level,
     meter_reading,
     misbehavior,
     pledge,
@@ -43,14 +44,16 @@ from tests.builders import (
     seed,
     shipment_report,
     summary,
+    terms,
     transfer,
     used,
     withdrawal,
 )
+from tests.terms import brake_terms
 
 Edit = Callable[[Any], object]
 
-TERMS = agreement()
+TERMS = agreement(levels=[terms().levels[0], level("pause", PAUSE, brake=brake_terms())])
 WORLD = World(TERMS).found()
 WRAPPED = 2**64 - 1
 """What -1 becomes for a writer that forgets the sign."""
@@ -124,6 +127,11 @@ def _refer(refs: Any, count: int) -> None:
         refs.add(origin="x", identity=bytes(32))
 
 
+def _no_episode(body: compute_pb2.HaltReport) -> None:
+    # The pause has a brake, which stops work before there is an episode.
+    body.level, body.episode = 1, 0
+
+
 def _one_head_twice(body: record_pb2.Misbehavior) -> None:
     body.split_view.second = body.split_view.first
 
@@ -141,6 +149,7 @@ CLOSING = next_closing(WORLD.state, 1, [WORLD["alpha"].checkpoint(), WORLD["beta
 GOOD: dict[str, tuple[str, Message, dict[str, Any]]] = {
     "attestation": ("alpha", ATTESTATION, {"period": 3}),
     "halt report": ("alpha", halt_report(), {"period": 4}),
+    "halt report under a brake": ("alpha", halt_report(PAUSE, 0), {"period": 4}),
     "transfer": ("alpha", transfer(), {"period": 4}),
     "shipment": ("chipco", shipment_report(), {"period": 4}),
     "meter reading": ("gridco", meter_reading(TERMS, 3), {"period": 3, "site": handle("alpha")}),
@@ -149,6 +158,7 @@ GOOD: dict[str, tuple[str, Message, dict[str, Any]]] = {
     "ballot": ("alpha", ballot(), {}),
     "ballot to lift": ("alpha", ballot(decision_pb2.MOTION_LIFT), {}),
     "ballot to renew": ("alpha", ballot(decision_pb2.MOTION_RENEW), {}),
+    "ballot to ratify": ("alpha", ballot(decision_pb2.MOTION_RATIFY), {}),
     "pledge": ("alpha", pledge(clause(1, reading(5), keeps(1, "beta")), clause(2)), {}),
     "key set": ("alpha", key_set("alpha", 2), {}),
     "withdrawal": ("alpha", withdrawal("x" * 1_000), {}),
@@ -197,7 +207,7 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
     "halt report": [
         ("unknown level", set_("level", 3), Reason.NAME_UNKNOWN),
         ("level 0", set_("level", 0), Reason.NAME_UNKNOWN),
-        ("no episode", set_("episode", 0), Reason.EPISODE_MISMATCH),
+        ("no episode", _no_episode, Reason.EPISODE_MISMATCH),
         ("run twice", lambda body: body.runs.append(body.runs[0]), Reason.ROW_TWICE),
         ("nameless run", lambda body: set_("run", "")(body.runs[0]), Reason.NAME_MALFORMED),
         ("run with a long name", lambda body: set_("run", "x" * 129)(body.runs[0]), Reason.NAME_MALFORMED),
@@ -249,25 +259,29 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
     "report by a verifier": [("indicator of others", set_("indicator", "uplift"), Reason.NO_AUTHORITY)],
     "ballot": [
         ("no motion", set_("motion", 0), Reason.VALUE_OUT_OF_RANGE),
-        ("unknown motion", set_("motion", 9), Reason.VALUE_OUT_OF_RANGE),
+        ("unknown motion", set_("motion", 12), Reason.VALUE_OUT_OF_RANGE),
         ("unknown level", set_("level", 3), Reason.NAME_UNKNOWN),
         ("no episode", set_("episode", 0), Reason.EPISODE_MISMATCH),
-        ("something further asked", set_("asked", bytes(32)), Reason.VALUE_OUT_OF_RANGE),
-        ("about a lab", set_("about", "beta"), Reason.VALUE_OUT_OF_RANGE),
-        ("under another rule", set_("rule", "pausing"), Reason.VALUE_OUT_OF_RANGE),
-        ("by a seat", set_("seat", "chair"), Reason.VALUE_OUT_OF_RANGE),
-        ("with a serial", set_("serial", 1), Reason.VALUE_OUT_OF_RANGE),
-        ("with a seat's signature", set_("seat_signature", bytes(64)), Reason.VALUE_OUT_OF_RANGE),
+        ("something further asked", set_("asked", bytes(32)), Reason.DIGEST_LENGTH),
+        ("about a lab", set_("about", "beta"), Reason.NAME_UNKNOWN),
+        ("under another rule", set_("rule", "council"), Reason.NAME_UNKNOWN),
+        ("by a seat", set_("seat", "chair"), Reason.SEAT_UNKNOWN),
+        ("with a serial", set_("serial", 1), Reason.SEAT_UNKNOWN),
+        ("with a seat's signature", set_("seat_signature", bytes(64)), Reason.SEAT_UNKNOWN),
     ],
     "pledge": [
         ("that ends", lambda body: set_("until_period", 9)(body.clauses[0]), Reason.VERSION_UNKNOWN),
-        ("when all labs read", lambda body: set_("all", True)(body.clauses[0].when.reading), Reason.VERSION_UNKNOWN),
+        (
+            "when one and all read",
+            lambda body: set_("all", True)(body.clauses[0].when.reading),
+            Reason.CONDITION_MALFORMED,
+        ),
         ("two clauses for a level", lambda body: body.clauses.append(body.clauses[0]), Reason.ROW_TWICE),
         ("unknown level", lambda body: set_("level", 3)(body.clauses[0]), Reason.NAME_UNKNOWN),
         ("when of no test", lambda body: body.clauses[1].when.SetInParent(), Reason.CONDITION_MALFORMED),
         ("when others keep", lambda body: body.clauses[0].when.CopyFrom(keeps(1, "beta")), Reason.CONDITION_MALFORMED),
         ("when time has passed", lambda body: body.clauses[0].when.CopyFrom(elapsed(1, 1)), Reason.CONDITION_MALFORMED),
-        ("provided a reading", lambda body: body.clauses[0].provided.CopyFrom(ALWAYS), Reason.PLEDGE_NOT_MONOTONE),
+        ("provided a reading", lambda body: body.clauses[0].provided.CopyFrom(reading(1)), Reason.PLEDGE_NOT_MONOTONE),
         (
             "provided by nobody",
             lambda body: body.clauses[0].provided.CopyFrom(keeps(1, "chipco")),
@@ -308,8 +322,10 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("with heads of another log", set_("party", "beta"), Reason.NOTE_UNVERIFIED),
         ("with a note that is none", lambda body: set_("first", b"x")(body.split_view), Reason.NOTE_MALFORMED),
     ],
+    "ballot to ratify": [("a level without a brake", set_("level", 1), Reason.BRAKE_NOT_AGREED)],
     "brake": [
         ("unknown level", set_("level", 3), Reason.NAME_UNKNOWN),
+        ("a level without a brake", set_("level", 1), Reason.BRAKE_NOT_AGREED),
         ("a long reason", set_("reason", "x" * 1_001), Reason.VALUE_OUT_OF_RANGE),
     ],
     "admission": [

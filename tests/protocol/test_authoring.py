@@ -17,6 +17,7 @@ from standstill.v1 import header_pb2
 from tests.builders import World, agreement, assessment, attestation, handle, seed, summary
 from tests.protocol.refusals import refuses
 from tests.protocol.statement_cases import GOOD
+from tests.protocol.statement_cases import WORLD as SPEAKERS
 
 TERMS = agreement()
 WORLD = World(TERMS).found()
@@ -55,7 +56,7 @@ def test_writes_the_same_bytes_again() -> None:
 @pytest.mark.parametrize("kind", GOOD)
 def test_writes_what_its_reader_accepts(kind: str) -> None:
     author, body, about = GOOD[kind]
-    party = WORLD[author]
+    party = SPEAKERS[author]
     draft = party.draft(body, **about)
     read = party.peek(party.write(draft))
     assert read.refusal is None

@@ -109,3 +109,11 @@ def test_a_halt_report_counts_from_the_period_in_which_the_wind_down_begins(peri
     assert scene.codes() == codes
     scene.say(LAB, builders.halt_report(PAUSE, 1), period=NOW)
     assert scene.codes() == []
+
+
+@pytest.mark.parametrize(("episode", "codes"), [(1, []), (2, []), (3, ["halt-missing"])])
+def test_what_was_halted_before_a_new_episode_took_over_stays_halted(episode: int, codes: list[str]) -> None:
+    # As when a brake is ratified, or a level is called again on the ramp: the lab is bound since before.
+    scene = honest(replace(PAUSED, episode=2), without=["halt"])
+    scene.say(LAB, builders.halt_report(PAUSE, episode), period=PAUSED.since)
+    assert scene.codes() == codes

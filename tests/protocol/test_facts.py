@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from protocol import fold
 from protocol.facts import PHASES, StateFacts
-from protocol.state import Binding, Conduct, LevelState, Membership, PartyState, ReportState, Stage, Standing, key
+from protocol.state import (
+    Binding,
+    Conduct,
+    LevelState,
+    Membership,
+    PartyState,
+    ReportState,
+    Stage,
+    Standing,
+    Status,
+    key,
+)
+from protocol.truth import Truth
 from standstill.v1 import condition_pb2 as pb
 from tests.builders import LABS, PAUSE, agreement, terms
 
+F, U, T = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE
 TERMS = agreement()
 BASE = replace(
     fold.initial(TERMS),
@@ -27,7 +41,8 @@ def _report(value: int, closing: int = 20, index: int = 5) -> ReportState:
 
 def _readings(indicator: str = "uplift", **reports: ReportState) -> tuple[tuple[int, ...], str]:
     stored = {key(indicator, "alpha", reporter): report for reporter, report in reports.items()}
-    return StateFacts(TERMS, replace(BASE, reports=stored)).readings(indicator, "alpha")
+    found = StateFacts(TERMS, replace(BASE, reports=stored)).readings(indicator, "alpha")
+    return found.values, found.found
 
 
 def test_reads_as_many_independent_reports_as_the_agreement_wants() -> None:
@@ -53,8 +68,8 @@ def test_counts_reporters_of_one_group_once_by_the_newest() -> None:
             key("uplift", "alpha", "gridco"): _report(7, gridco),
             key("uplift", "alpha", "alpha"): _report(6),
         }
-        values, _ = StateFacts(grouped, replace(BASE, reports=stored)).readings("uplift", "alpha")
-        assert sorted(values) == sorted((newest, 6))
+        found = StateFacts(grouped, replace(BASE, reports=stored)).readings("uplift", "alpha")
+        assert sorted(found.values) == sorted((newest, 6))
 
 
 @pytest.mark.parametrize("membership", Membership)
@@ -104,4 +119,99 @@ def test_knows_groups_labs_and_time() -> None:
     facts = StateFacts(TERMS, state)
     assert facts.labs() == LABS
     assert facts.group("beta") == "beta group"
-    assert facts.held(PAUSE) == 4
+    assert facts.clock(PAUSE, pb.SINCE_UNSPECIFIED) == 4
+
+
+def test_a_lab_keeps_a_level_only_with_its_whole_group() -> None:
+    made = terms()
+    made.parties[1].owner = made.parties[0].owner
+    grouped = agreement(parties=list(made.parties))
+
+    def keeps(profile: dict[str, int], **beta: Any) -> bool:
+        parties = dict(BASE.parties) | {"beta": PartyState(**({"membership": Membership.IN} | beta))}
+        return StateFacts(grouped, replace(BASE, parties=parties), profile).keeps("alpha", 1)
+
+    assert keeps({"alpha": 1, "beta": 1})
+    assert not keeps({"alpha": 1})
+    # Who takes no part keeps nothing from counting.
+    assert keeps({"alpha": 1}, membership=Membership.OUT)
+
+
+def test_a_stranger_keeps_nothing_and_belongs_to_nobody() -> None:
+    facts = StateFacts(TERMS, BASE, {"delta": 2})
+    assert not facts.keeps("delta", 1)
+    assert facts.group("delta") not in {facts.group(lab) for lab in LABS}
+    assert facts.status("delta", pb.PARTY_STATUS_RELIED, 0).value is Truth.FALSE
+
+
+def test_knows_who_takes_part() -> None:
+    parties = dict(BASE.parties) | {"beta": PartyState(membership=Membership.OUT)}
+    assert StateFacts(TERMS, replace(BASE, parties=parties)).members() == ("alpha", "gamma")
+    assert StateFacts(TERMS, replace(BASE, parties=parties)).labs() == LABS
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_clock_of_a_phase_runs_in_that_phase_alone(stage: Stage) -> None:
+    level = LevelState(stage=stage, age=7, held=9)
+    facts = StateFacts(TERMS, replace(BASE, levels={**BASE.levels, PAUSE: level}))
+    assert facts.clock(PAUSE, pb.SINCE_IN_FORCE) == (7 if stage is Stage.IN_FORCE else 0)
+    assert facts.clock(PAUSE, pb.SINCE_OPENED) == (7 if stage is Stage.OPEN else 0)
+    assert facts.clock(PAUSE, pb.SINCE_UNSPECIFIED) == 9
+
+
+def test_counts_since_entry_by_closings_or_by_the_calendar() -> None:
+    entered = replace(BASE, status=Status.IN_FORCE, entered=4, since=5)
+    assert StateFacts(TERMS, entered).clock(PAUSE, pb.SINCE_ENTRY) == 16
+    assert StateFacts(TERMS, entered).periods_since_entry() == 25
+    for early in (BASE, replace(BASE, since=31)):
+        assert StateFacts(TERMS, early).periods_since_entry() == 0
+    assert StateFacts(TERMS, replace(entered, status=Status.FORMING)).clock(PAUSE, pb.SINCE_ENTRY) == 0
+
+
+VERDICTS: dict[pb.PartyStatus.ValueType, dict[str, Truth]] = {
+    pb.PARTY_STATUS_CONFIRMED: {"honored": T, "inconclusive": U, "discrepant": F, "breached": F, "": U},
+    pb.PARTY_STATUS_INCONCLUSIVE: {"honored": F, "inconclusive": T, "discrepant": F, "breached": F, "": U},
+    pb.PARTY_STATUS_DISCREPANT: {"honored": F, "inconclusive": F, "discrepant": T, "breached": F, "": U},
+    pb.PARTY_STATUS_BREACHED: {"honored": F, "inconclusive": F, "discrepant": F, "breached": T, "": U},
+}
+
+
+@pytest.mark.parametrize("status", VERDICTS)
+def test_reads_the_newest_settled_verdict(status: pb.PartyStatus.ValueType) -> None:
+    for verdict, expected in VERDICTS[status].items():
+        settled = ("breached", verdict) if verdict else ()
+        for conduct in (Conduct(newest=verdict), Conduct(settled=settled)):
+            state = replace(BASE, conduct=dict(BASE.conduct) | {"alpha": conduct})
+            found = StateFacts(TERMS, state).status("alpha", status, 0)
+            assert found.value is expected
+            assert bool(found.missing) is (expected is U)
+
+
+@pytest.mark.parametrize(("silent", "stale", "presumed"), [(0, F, F), (1, F, F), (2, T, F), (3, T, T), (9, T, T)])
+def test_silence_makes_a_lab_stale_and_then_presumed(silent: int, stale: Truth, presumed: Truth) -> None:
+    facts = StateFacts(TERMS, replace(BASE, conduct=dict(BASE.conduct) | {"alpha": Conduct(silent=silent)}))
+    assert facts.status("alpha", pb.PARTY_STATUS_STALE, 0).value is stale
+    assert facts.status("alpha", pb.PARTY_STATUS_PRESUMED, 0).value is presumed
+
+
+@pytest.mark.parametrize("standing", Standing)
+def test_an_accused_lab_is_still_relied_on(standing: Standing) -> None:
+    facts = StateFacts(TERMS, replace(BASE, conduct=dict(BASE.conduct) | {"alpha": Conduct(standing=standing)}))
+    found = [facts.status("alpha", status, 0).value for status in (pb.PARTY_STATUS_RELIED, pb.PARTY_STATUS_ACCUSED)]
+    accused = standing is Standing.ACCUSED
+    assert found == [F if standing is Standing.OUT else T, T if accused else F]
+    assert facts.status("alpha", pb.PARTY_STATUS_OUT, 0).value is (T if standing is Standing.OUT else F)
+
+
+def test_a_lab_is_bound_until_its_ramp_begins() -> None:
+    binds = {"alpha": Binding(since=3), "beta": Binding(since=3, until=9)}
+    facts = StateFacts(TERMS, replace(BASE, levels={**BASE.levels, PAUSE: LevelState(binds=binds)}))
+    found = {lab: facts.status(lab, pb.PARTY_STATUS_BOUND, PAUSE).value for lab in LABS}
+    assert found == {"alpha": T, "beta": F, "gamma": F}
+
+
+@pytest.mark.parametrize("membership", Membership)
+def test_a_lab_takes_part_until_it_is_out(membership: Membership) -> None:
+    parties = dict(BASE.parties) | {"alpha": PartyState(membership=membership)}
+    found = StateFacts(TERMS, replace(BASE, parties=parties)).status("alpha", pb.PARTY_STATUS_TAKES_PART, 0)
+    assert found.value is (T if membership in {Membership.IN, Membership.NOTICE} else F)

@@ -189,6 +189,24 @@ def test_dark_periods_neither_lift_nor_reset() -> None:
     assert _stage(world) is Stage.RAMPING
 
 
+def test_is_not_lifted_by_the_ballots_that_lifted_it_last_time() -> None:
+    world = _called(_terms(trigger=ALWAYS, resume=ALWAYS, steady_steps=1, ramp_periods=0))
+    world.vote(LIFT)
+    world.close()
+    assert _stage(world) is Stage.RAMPING
+    world.close()
+    world.vote(CALL)
+    world.close()
+    assert (_stage(world), world.state.levels[PAUSE].episode) == (Stage.WINDING, 2)
+    lifts = [ballot for place, ballot in world.state.ballots.items() if f"|{LIFT}|" in place]
+    assert [ballot.yes for ballot in lifts] == [True, True]
+    world.close()
+    assert _stage(world) is Stage.IN_FORCE
+    world.vote(LIFT)
+    world.close()
+    assert _stage(world) is Stage.RAMPING
+
+
 def test_ends_with_its_mandate_unless_renewed() -> None:
     for renewed in (False, True):
         world = _called(_terms(mandate_periods=4, steady_steps=1))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.truth import Explained, Truth, all_of, any_of, at_least, of
+from protocol.truth import Explained, Truth, all_of, any_of, at_least, negate, of, weigh
 
 F, U, T = Truth.FALSE, Truth.UNKNOWN, Truth.TRUE
 values = st.lists(st.sampled_from(Truth), min_size=1, max_size=6)
@@ -58,3 +58,20 @@ def test_knows_nothing_of_an_empty_group() -> None:
 def test_prints_reasons_as_an_indented_tree() -> None:
     tree = Explained(F, "all of", (Explained(T, "one"), Explained(F, "any of", (Explained(F, "two"),))))
     assert list(tree.lines()) == ["false   all of", "  true    one", "  false   any of", "    false   two"]
+
+
+def test_negation_keeps_what_is_unknown_and_undoes_itself() -> None:
+    assert [negate(value) for value in (F, U, T)] == [T, U, F]
+    assert all(negate(negate(value)) is value for value in Truth)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Truth), st.integers(1, 5)), min_size=1, max_size=5), st.integers(1, 30))
+def test_weight_is_known_when_what_is_unknown_no_longer_matters(weights: list[tuple[Truth, int]], wanted: int) -> None:
+    sure = sum(weight for value, weight in weights if value is T)
+    most = sum(weight for value, weight in weights if value is not F)
+    expected = T if sure >= wanted else U if most >= wanted else F
+    assert weigh(weights, wanted) is expected
+
+
+def test_nothing_weighs_nothing_and_nobody_knows_it() -> None:
+    assert weigh([], 1) is U

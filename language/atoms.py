@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from language.counting import Count, Undecided, possible
+from language.counting import Budget, Count, Undecided, possible
 from protocol.wire import MAX_UINT
 from standstill.v1 import agreement_pb2
 from standstill.v1 import condition_pb2 as pb
@@ -164,7 +164,7 @@ _COUNTED: Final[Mapping[str, Callable[[Any, Groups], Counted | None]]] = {
 }
 
 
-def counts_agree(tests: Sequence[tuple[Counted, bool]]) -> bool:
+def counts_agree(tests: Sequence[tuple[Counted, bool]], budget: Budget) -> bool:
     """Whether tests about the same can have these values together.
 
     Raises:
@@ -185,7 +185,7 @@ def counts_agree(tests: Sequence[tuple[Counted, bool]]) -> bool:
     # Nobody to ask is unknown for ever.
     if any(value and not test.weights for test, value in tests):
         return False
-    return possible(units, len(cells), counts)
+    return possible(units, len(cells), counts, budget)
 
 
 def _cells(ranges: Iterable[Range], top: int) -> list[int]:

@@ -24,7 +24,7 @@ from language.stand_in import with_stand_ins
 from protocol.agreement_rules import problems, problems_of_draft
 from protocol.errors import Reason, Refused
 from protocol.statements.pledge import pledge as pledge_rules
-from standstill.v1 import header_pb2
+from standstill.v1 import header_pb2, pledge_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from language.spans import Span
     from protocol.agreement import Agreement
     from standstill.v1 import agreement_pb2 as pb
-    from standstill.v1 import pledge_pb2
 
 NOWHERE: Final[Mapping[str, Span]] = MappingProxyType({})
 """The places of terms that no text says."""
+NO_PLEDGES: Final[Mapping[str, pledge_pb2.Pledge]] = MappingProxyType({})
+"""Nobody else pledges."""
 
 _TOLD: Final[Mapping[Reason, frozenset[str]]] = {
     Reason.CLOCKS_CONTRADICT: frozenset({"never-lifts"}),
@@ -92,16 +93,23 @@ def check(text: str, materials: Materials = NOTHING, *, citations: bool = False)
     return Report(in_order((*compiled.problems, *found)), compiled)
 
 
-def check_pledge(text: str, agreement: Agreement) -> Report:
-    """Problems of the text of a pledge under an agreement."""
+def check_pledge(text: str, agreement: Agreement, beside: Mapping[str, pledge_pb2.Pledge] = NO_PLEDGES) -> Report:
+    """Problems of the text of a pledge under an agreement; `beside` as for :func:`pledge_problems`."""
     try:
         compiled = compile_pledge(parse(text), agreement)
     except Unreadable as unreadable:
         return Report(unreadable.problems, None)
-    found = pledge_problems(agreement, compiled.by, compiled.pledge, compiled.places)
-    told = {(problem.code, problem.span) for problem in compiled.problems}
-    more = [problem for problem in found if (problem.code, problem.span) not in told]
+    if any(problem.severity is Severity.ERROR for problem in compiled.problems):
+        return Report(compiled.problems, compiled)
+    found = pledge_problems(agreement, compiled.by, compiled.pledge, compiled.places, beside)
+    # A name that is no party's is told where it is read, too.
+    told = {(problem.code, _begin(problem.span)) for problem in compiled.problems}
+    more = [problem for problem in found if (problem.code, _begin(problem.span)) not in told]
     return Report(in_order((*compiled.problems, *more)), compiled)
+
+
+def _begin(span: Span | None) -> tuple[int, int]:
+    return (span.line, span.column) if span else (0, 0)
 
 
 def pledge_problems(
@@ -109,7 +117,7 @@ def pledge_problems(
     by: str,
     pledge: pledge_pb2.Pledge,
     places: Mapping[str, Span] = NOWHERE,
-    beside: Mapping[str, pledge_pb2.Pledge] = MappingProxyType({}),
+    beside: Mapping[str, pledge_pb2.Pledge] = NO_PLEDGES,
 ) -> tuple[Problem, ...]:
     """Problems of a pledge, however it was written.
 

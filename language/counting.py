@@ -14,12 +14,29 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-BUDGET: Final = 20_000
-"""Most placements that are looked at for one question."""
+STEPS: Final = 50_000
+"""Most steps for one question: about a tenth of a second."""
 
 
 class Undecided(Exception):
-    """A question that takes more steps than this module gives it."""
+    """A question that takes more steps than it is given."""
+
+
+class Budget:
+    """Steps that are left for a question."""
+
+    def __init__(self, steps: int = STEPS) -> None:
+        self._left = steps
+
+    def spend(self) -> None:
+        """Take one step.
+
+        Raises:
+            Undecided: none is left.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise Undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +56,7 @@ class Count:
     high: int
 
 
-def possible(units: Sequence[str], cells: int, counts: Sequence[Count]) -> bool:
+def possible(units: Sequence[str], cells: int, counts: Sequence[Count], budget: Budget) -> bool:
     """Whether the units can be placed in cells, each in exactly one, so that every count is within its limits.
 
     Raises:
@@ -51,7 +68,7 @@ def possible(units: Sequence[str], cells: int, counts: Sequence[Count]) -> bool:
         return not units
     # Cells that no count tells apart are one.
     patterns = sorted({tuple(cell in count.cells for count in counts) for cell in range(cells)}, reverse=True)
-    search = _Search(counts, [(kind, alike[kind]) for kind in kinds], patterns)
+    search = _Search(counts, [(kind, alike[kind]) for kind in kinds], patterns, budget)
     return search.fits(0, 0, search.first(), tuple(0 for _ in counts))
 
 
@@ -59,12 +76,16 @@ class _Search:
     """Depth-first placement, kind by kind and cell by cell, cut where a count can no longer come right."""
 
     def __init__(
-        self, counts: Sequence[Count], kinds: list[tuple[tuple[int, ...], int]], patterns: list[tuple[bool, ...]]
+        self,
+        counts: Sequence[Count],
+        kinds: list[tuple[tuple[int, ...], int]],
+        patterns: list[tuple[bool, ...]],
+        budget: Budget,
     ) -> None:
         self._counts = counts
         self._kinds = kinds
         self._patterns = patterns
-        self._steps = 0
+        self._budget = budget
         places = range(len(counts))
         # What the cells from one on can still do for a count: everything may count, everything must.
         self._may = [[any(p[c] for p in patterns[cell:]) for c in places] for cell in range(len(patterns))]
@@ -75,9 +96,7 @@ class _Search:
 
     def fits(self, kind: int, cell: int, left: int, sums: tuple[int, ...]) -> bool:
         """Whether the rest can be placed: `left` units of this kind into the cells from this one on."""
-        self._steps += 1
-        if self._steps > BUDGET:
-            raise Undecided
+        self._budget.spend()
         if kind == len(self._kinds):
             return all(count.low <= total <= count.high for count, total in zip(self._counts, sums, strict=True))
         if not self._open(kind, cell, left, sums):

@@ -161,7 +161,7 @@ def _key(context: Context, key: Key, node: ast.Block, message: Message, entry: a
     if value is None:
         return
     if entry and key.field:
-        context.places[context.at(key.field)] = entry.value.span
+        context.places[context.at(key.name if key.block == "caps" else key.field)] = entry.value.span
     try:
         if key.block == "caps" and isinstance(message, pb.Level):
             cap(context, key, message, value)

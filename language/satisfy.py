@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from language.atoms import Counted, Groups, counted, counts_agree, levels_agree
-from language.counting import Undecided
+from language.counting import Budget, Undecided
 from standstill.v1 import condition_pb2 as pb
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from standstill.v1 import agreement_pb2
 
-STEPS: Final = 4_000
-"""Most valuations that are looked at for one answer."""
+MAX_ATOMS: Final = 64
+"""Most different tests in one question. The triggers of the presets have seven."""
 _OF_LEVELS: Final = frozenset({"level_phase", "elapsed", "event"})
 
 
@@ -91,7 +91,7 @@ class _Problem:
         self._numbers: dict[bytes, int] = {}
         self._known: dict[frozenset[tuple[int, bool]], bool] = {}
         self._counted: list[Counted | None] = []
-        self._steps = 0
+        self._budget = Budget()
 
     def node(self, condition: pb.Condition) -> _Node:
         """A condition with its tests numbered."""
@@ -113,6 +113,8 @@ class _Problem:
     def _number(self, atom: pb.Condition) -> int:
         data = atom.SerializeToString(deterministic=True)
         if data not in self._numbers:
+            if len(self.atoms) == MAX_ATOMS:
+                raise Undecided
             self._numbers[data] = len(self.atoms)
             self.atoms.append(atom)
             self._counted.append(counted(atom, self.groups))
@@ -120,9 +122,7 @@ class _Problem:
 
     def satisfiable(self, nodes: Sequence[_Node], values: dict[int, bool]) -> bool:
         """Whether some values of the atoms that can go together, these among them, make all nodes true."""
-        self._steps += 1
-        if self._steps > STEPS:
-            raise Undecided
+        self._budget.spend()
         found = [_value(node, values) for node in nodes]
         if False in found or not self._admits(values):
             return False
@@ -148,7 +148,7 @@ class _Problem:
         if signs not in self._known:
             tests = [(test, value) for atom, value in values.items() if (test := self._counted[atom]) is not None]
             of_levels = [(self.atoms[atom], value) for atom, value in values.items() if self._counted[atom] is None]
-            self._known[signs] = (not tests or counts_agree(tests)) and (
+            self._known[signs] = (not tests or counts_agree(tests, self._budget)) and (
                 not of_levels or levels_agree(of_levels, self.world.restricted, self.world.mandate)
             )
         return self._known[signs]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 from math import prod
+from operator import mul
 from typing import TYPE_CHECKING, Final
 
 from protocol.truth import Explained, Truth, all_of, any_of, counted
@@ -145,19 +146,30 @@ def can_split(electorate: Electorate, first: pb.Need, second: pb.Need) -> bool:
     Exact where groups that count alike leave at most :data:`MAX_SPLITS` ways to divide them. Beyond, the heaviest go to
     one side as long as that side needs them, both ways round: a division that is found is one, but one may be missed.
     """
-    kinds: dict[tuple[int | None, ...], list[str]] = {}
-    tables = [electorate.groups(leaf) for need in (first, second) for leaf in leaves(need)]
-    # Sorted, so that every implementation of the heuristic tries the same.
-    for group in sorted({group for table in tables for group in table}):
-        kinds.setdefault(tuple(table.get(group) for table in tables), []).append(group)
-    if prod(len(groups) + 1 for groups in kinds.values()) > MAX_SPLITS:
+    tables = [[electorate.groups(leaf) for leaf in leaves(need)] for need in (first, second)]
+    counts: dict[tuple[tuple[int, ...], ...], int] = {}
+    for group in {group for side in tables for table in side for group in table}:
+        kind = tuple(tuple(table.get(group, 0) for table in side) for side in tables)
+        counts[kind] = counts.get(kind, 0) + 1
+    if prod(many + 1 for many in counts.values()) > MAX_SPLITS:
         return _greedy(electorate, first, second) or _greedy(electorate, second, first)
-    every = {group for groups in kinds.values() for group in groups}
-    for sizes in product(*(range(len(groups) + 1) for groups in kinds.values())):
-        side = {group for groups, size in zip(kinds.values(), sizes, strict=True) for group in groups[:size]}
-        if _meets(electorate, first, side) and _meets(electorate, second, every - side):
+    for sizes in product(*(range(many + 1) for many in counts.values())):
+        rest = [many - size for many, size in zip(counts.values(), sizes, strict=True)]
+        one = [sum(map(mul, sizes, column)) for column in zip(*(kind[0] for kind in counts), strict=True)]
+        other = [sum(map(mul, rest, column)) for column in zip(*(kind[1] for kind in counts), strict=True)]
+        if _reached(first, iter(one)) and _reached(second, iter(other)):
             return True
     return False
+
+
+def _reached(need: pb.Need, amounts: Iterator[int]) -> bool:
+    """Whether a need is met by these amounts, one for each of its counts and weighings in order."""
+    kind = need.WhichOneof("need")
+    if kind in {"all", "any"}:
+        # Every part takes its amounts, whatever the parts before it come to.
+        parts = [_reached(part, amounts) for part in getattr(need, str(kind)).of]
+        return all(parts) if kind == "all" else any(parts)
+    return next(amounts) >= (need.count.k if kind == "count" else need.weighted.at_least)
 
 
 def _greedy(electorate: Electorate, first: pb.Need, second: pb.Need) -> bool:

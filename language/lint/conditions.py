@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from language.lint.finding import Finding, error, note, warning
 from language.lint.view import named, parts, span
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from language.lint.view import View
     from standstill.v1 import agreement_pb2
+
+
+COMPARED: Final = 32
+"""Most parts of a condition that are compared with each other."""
 
 
 def contradictions(view: View) -> Iterator[Finding]:
@@ -115,7 +119,7 @@ def _dead(view: View, world: World, path: str, condition: pb.Condition) -> Itera
     if kind not in {"any", "all", "at_least"}:
         return
     of = list(getattr(condition, kind).of)
-    for number, part in enumerate(of):
+    for number, part in enumerate(of) if len(of) <= COMPARED else ():
         others = [(one, other) for one, other in enumerate(of) if one != number]
         cover = next((other for one, other in others if _covers(world, kind, (number, part), (one, other))), None)
         if cover is None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from language.lint.view import View
 
-MOST: Final = 1 << 16
+MOST: Final = 1 << 14
 """Most sets of voters that are looked at for one question."""
 Signature: TypeAlias = tuple[int, ...]
 """What a control group adds to each count of a rule."""

@@ -76,8 +76,10 @@ def evidence(work: Work) -> None:
     for leaf in work.of_kind(pb.KIND_EVENT_REPORT):
         _event(work, leaf, events)
     for leaf in work.of_kind(pb.KIND_EVALUATION_PLAN):
-        # Who commits a plan again gains no time and loses none.
-        plans.setdefault(_place(work.agreement.logs[leaf.origin], leaf.body), work.new.closings)
+        body: Any = leaf.body
+        if work.agreement.indicators[body.indicator].plan_periods:
+            # Who commits a plan again gains no time and loses none.
+            plans.setdefault(_place(work.agreement.logs[leaf.origin], body), work.new.closings)
     work.new = replace(work.new, reports=reports, events=events, plans=plans)
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import random
+import re
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from language.check import check, check_pledge, check_terms, code_of, pledge_problems
 from language.lint import CHECKS
@@ -17,6 +23,7 @@ from standstill.v1 import pledge_pb2
 from tests.language.lint_terms import C, joined, with_level
 from tests.terms import PAUSE, elapsed, keeps, reading, terms
 
+ROOT = Path(__file__).parents[2]
 TEXT = write(terms(4))
 
 
@@ -147,6 +154,23 @@ def test_a_pledge_that_wants_others_to_go_on_is_told_once() -> None:
     assert [problem.code for problem in report.errors] == ["not-monotone"]
 
 
+def test_a_lab_to_come_is_told_once() -> None:
+    report = check_pledge(PLEDGE.replace("PROVIDED", "any [beta keeps pause, delta keeps pause]"), agreement())
+    assert [problem.code for problem in report.problems] == ["dormant-clause"]
+
+
+def test_a_pledge_is_checked_beside_others() -> None:
+    text = PLEDGE.replace("PROVIDED", "beta keeps pause")
+    lone = pledge_pb2.Pledge(clauses=[pledge_pb2.PledgeClause(level=PAUSE, provided=keeps(PAUSE, "gamma"))])
+    assert [one.code for one in check_pledge(text, agreement(), {"beta": lone}).problems] == ["unbacked"]
+    assert (
+        check_pledge(
+            text, agreement(), {"beta": pledge_pb2.Pledge(clauses=[pledge_pb2.PledgeClause(level=PAUSE)])}
+        ).problems
+        == ()
+    )
+
+
 def test_a_pledge_as_bytes_is_checked_alike() -> None:
     made = pledge_pb2.Pledge(
         clauses=[pledge_pb2.PledgeClause(level=PAUSE, provided=keeps(PAUSE, "beta", "gamma", k=2))]
@@ -203,3 +227,28 @@ ALL_TERMS = [
 @pytest.mark.parametrize("number", range(len(ALL_TERMS)))
 def test_terms_that_are_wrong_in_any_way_are_told_and_never_raise(number: int) -> None:
     assert check_terms(ALL_TERMS[number])
+
+
+def test_the_guide_lists_every_finding() -> None:
+    sources = [path.read_text() for path in (ROOT / "language" / "lint").glob("*.py")]
+    sources.append((ROOT / "language" / "check.py").read_text())
+    made = {
+        code
+        for source in sources
+        for code in re.findall(r'(?:\berror|\bwarning|\bnote|\bmake|\bProblem)\(\s*"([a-z-]+)"', source)
+    }
+    listed = set(re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "findings.md").read_text(), re.MULTILINE))
+    assert made == listed
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_a_text_with_bytes_changed_is_told_and_never_raises(seed: int) -> None:
+    choose = random.Random(seed)
+    letters = list(TEXT)
+    for _ in range(choose.randint(1, 4)):
+        letters[choose.randrange(len(letters))] = choose.choice('{}[]=,0123456789 abcdef"%<>')
+    report = check("".join(letters))
+    for problem in report.problems:
+        assert problem.code
+        assert problem.sentence

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from language.counting import Count, possible
+from language.counting import Budget, Count, possible
 from language.satisfy import World, can_fail, can_hold, implies, restrictive
 from standstill.v1 import condition_pb2 as pb
 from standstill.v1.agreement_pb2 import ROLE_LAB
@@ -117,7 +117,7 @@ def test_counting_is_that_of_every_placement(weights: list[list[int]], limits: l
         all(count.low <= sum(count.weights[u] for u in units if at[u] in count.cells) <= count.high for count in counts)
         for at in placements
     )
-    assert possible(units, 3, counts) is expected
+    assert possible(units, 3, counts, Budget()) is expected
 
 
 def test_constants_are_what_they_say() -> None:
@@ -238,3 +238,9 @@ def test_a_hundred_labs_are_decided() -> None:
     assert can_hold(world, reading(5, labs=60), reading(5, labs=60, below=True)) is False
     assert can_hold(world, reading(5, labs=40), reading(7, labs=60, below=True), reading(9, labs=41)) is False
     assert can_hold(world, reading(5, labs=40), reading(7, labs=60, below=True), reading(9, labs=40)) is True
+
+
+def test_what_is_too_large_is_left_undecided() -> None:
+    many = joined("any", *(joined("all", reading(9 + n), phase(1, pb.PHASE_OPEN)) for n in range(70)))
+    assert can_hold(WORLD, many) is None
+    assert can_hold(WORLD, joined("any", *many.any.of[:40])) is True

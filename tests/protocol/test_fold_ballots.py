@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from protocol import fold
 from protocol.agreement import Agreement
 from protocol.errors import Reason
+from protocol.fold.work import Work
 from protocol.keys import public_key
 from protocol.leaf import ReadLeaf
 from protocol.seats import sign_ballot
@@ -15,6 +20,7 @@ from protocol.state import Stage
 from protocol.truth import Explained, Truth
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import condition_pb2, decision_pb2
+from tests.bodies import brake
 from tests.builders import (
     ALWAYS,
     LABS,
@@ -32,9 +38,10 @@ from tests.builders import (
     terms,
     withdrawal,
 )
+from tests.terms import brake_terms
 
 CALL, LIFT, RENEW = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT, decision_pb2.MOTION_RENEW
-ARM, RESOLVE = decision_pb2.MOTION_ARM, decision_pb2.MOTION_RESOLVE
+ARM, RATIFY, RESOLVE = decision_pb2.MOTION_ARM, decision_pb2.MOTION_RATIFY, decision_pb2.MOTION_RESOLVE
 DIGEST = bytes(range(32))
 
 
@@ -255,3 +262,39 @@ def test_every_vote_that_decided_is_named_by_its_statement() -> None:
     assert [(ref.origin, ref.index, ref.identity) for ref in refs] == [
         (leaf.origin, leaf.index, leaf.identity) for leaf in said
     ]
+
+
+@settings(max_examples=24)
+@given(st.permutations([*LABS, "senate"]), st.permutations([*LABS, "senate"]))
+def test_order_between_logs_changes_neither_ballots_nor_brakes(first: list[str], second: list[str]) -> None:
+    found = []
+    for order in (first, second):
+        work = Work(RECORDED.agreement, RECORDED.state, RECORD, replace(RECORDED.state, period=2, closings=3))
+        by_log = {RECORDED.agreement.parties[name].origin: place for place, name in enumerate(order)}
+        work.accepted = sorted(
+            (leaf for leaves in RECORD.leaves.values() for leaf in leaves), key=lambda leaf: by_log[leaf.origin]
+        )
+        for stage in (stage for stage in fold.STAGES if stage.__name__ in STAGES):
+            stage(work)
+        found.append((work.new.digest(), sorted(work.refusals)))
+    assert found[0] == found[1]
+    assert found[0][1] == [("gamma.example/standstill", 3), ("senate.example/standstill", 4)]
+
+
+def _recorded() -> World:
+    """A world whose record to come holds votes, a seat's vote twice, and brakes of which one comes too soon."""
+    world = World(_senate(brake=brake_terms(ratified_by="council"))).found()
+    world["gamma"].say(brake())
+    world.close()
+    for lab in LABS:
+        world[lab].say(brake())
+        world[lab].say(pledge())
+    _seat_votes(world, "first", 1, ballot(RATIFY))
+    _seat_votes(world, "second", 1, ballot(RATIFY))
+    _seat_votes(world, "second", 1, ballot(CALL))
+    return world
+
+
+STAGES = ("ballots", "phases", "bind")
+RECORDED = _recorded()
+RECORD = RECORDED.record()

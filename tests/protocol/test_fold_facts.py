@@ -142,6 +142,12 @@ def test_a_plan_of_another_group_serves_nobody_else() -> None:
     assert say(world, "alpha", indicator_report(plan=plan())) is None
 
 
+def test_a_plan_that_no_report_needs_is_not_kept() -> None:
+    world = World(made()).found()
+    assert say(world, "alpha", evaluation_plan(plan=plan())) is None
+    assert not world.state.plans
+
+
 def test_a_plan_said_again_keeps_its_time() -> None:
     world = World(made(PLANNED)).found()
     for _ in range(3):

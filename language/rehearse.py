@@ -23,6 +23,7 @@ from protocol.errors import Refused
 from protocol.keys import public_key
 from protocol.leaf import ReadLeaf
 from protocol.seats import sign_ballot
+from protocol.state import Stage
 from protocol.statements import KINDS
 from protocol.wire import encode, parse
 from standstill.v1 import agreement_pb2 as pb
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from protocol.agreement import Agreement
     from protocol.fold.work import Outcome
-    from protocol.state import State
+    from protocol.state import LevelState, State
     from protocol.truth import Explained
 
 MOST_PERIODS: Final = 100_000
@@ -132,14 +133,15 @@ def rehearse(terms: pb.Agreement, history: Sequence[Said], pending: Collection[s
 
 def _bound(agreement: Agreement, state: State) -> Mapping[str, tuple[str, ...]]:
     found = {
-        lab: tuple(
-            level.name
-            for rank, level in agreement.levels.items()
-            if lab in state.levels[rank].binds and state.levels[rank].binds[lab].until is None
-        )
+        lab: tuple(level.name for rank, level in agreement.levels.items() if _binds(state.levels[rank], lab))
         for lab in agreement.labs
     }
     return {lab: levels for lab, levels in found.items() if levels}
+
+
+def _binds(level: LevelState, lab: str) -> bool:
+    """Whether a level that is called binds a lab; who keeps one keeps those below it, which may be open."""
+    return level.stage is not Stage.OPEN and lab in level.binds and level.binds[lab].until is None
 
 
 def _seat_seed(name: str) -> bytes:

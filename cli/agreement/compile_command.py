@@ -32,7 +32,8 @@ def command(file: Path, parties: tuple[Path, ...], output: Path, as_json: bool) 
 
     read = reading(file, lambda: read_terms(file, parties))
     found = problems_of(read)
-    complain(read.file, read.source, found)
+    # Notes are for who reads with `check`; compiling tells what may be a mistake.
+    complain(read.file, read.source, [one for one in found if one.severity != "note"])
     if errors(found) or read.data is None:
         if read.pending:
             hint(f"keys of {', '.join(read.pending)} are missing: --party FILE for each")

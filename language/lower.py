@@ -14,6 +14,7 @@ from language.keys import BLOCKS, CITE, CITED, KEYS, RETIRED, Block, Key, Kind, 
 from language.lower_caps import cap
 from language.lower_special import ALL_HANDLERS
 from language.lower_values import hexadecimal, moment, plain, text
+from language.lower_values import name as value_name
 from language.names import collect, known, name_of, span_of
 from language.parse import parse
 from language.problem import Problem, Unfit, error, in_order
@@ -268,9 +269,9 @@ def _target(context: Context, child: Block, node: ast.Block, message: Message) -
 
 def _braked_level(context: Context, node: ast.Block, terms: pb.Agreement) -> pb.Level:
     said = next((i.value for i in node.items if isinstance(i, ast.Entry) and i.key.text == "level"), None)
-    if not isinstance(said, ast.Word | ast.Text):
+    if said is None:
         raise Unfit(error("missing-key", "", "brake needs level, or stands in one", node.head))
-    name = known(said, context.names.levels, "level")
+    name = known(value_name("level", said), context.names.levels, "level")
     context.path = f"levels.{name}.brake"
     return next(level for level in terms.levels if level.name == name)
 

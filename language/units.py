@@ -211,9 +211,9 @@ def show_number(number: int) -> str:
 
 
 def show_seconds(number: int) -> str:
-    """The largest of d, h, min, s that divides."""
+    """The largest of d, h, min, s that divides; up to three days are hours, as people say them."""
     for unit, size in (("d", DAY), ("h", 3_600), ("min", 60)):
-        if number % size == 0:
+        if number % size == 0 and (unit != "d" or number > 3 * DAY or number == 0):
             return f"{show_number(number // size)} {unit}"
     return f"{show_number(number)} s"
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _NAME: Final = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
+_SHORT: Final = 80
+"""Longest condition joined by words; a longer one stands in brackets, which can be broken into lines."""
 _GROUPS: Final = frozenset({"all", "any", "at_least"})
 
 
@@ -89,7 +91,8 @@ def condition_text(
     if test in {"all", "any"}:
         parts = getattr(condition, test).of
         if len(parts) > 1 and _phases(parts) is None and all(_atomic(part) for part in parts):
-            return (" and " if test == "all" else " or ").join(_text(part, around) for part in parts)
+            said = (" and " if test == "all" else " or ").join(_text(part, around) for part in parts)
+            return said if len(said) <= _SHORT else _text(condition, around)
     return _text(condition, around)
 
 

@@ -43,7 +43,7 @@ _TOLD: Final[Mapping[Reason, frozenset[str]]] = {
     Reason.CLOCKS_CONTRADICT: frozenset({"never-lifts"}),
     Reason.CONDITION_NEVER_FALSE: frozenset({"never-false"}),
     Reason.CONDITION_NEVER_TRUE: frozenset({"never-true", "never-lifts"}),
-    Reason.EVIDENCE_HAS_NO_SOURCE: frozenset({"missing-source"}),
+    Reason.EVIDENCE_HAS_NO_SOURCE: frozenset({"missing-source", "quorum-cannot-be-met"}),
     Reason.LEVELS_DO_NOT_RISE: frozenset({"levels-do-not-rise"}),
     Reason.QUORUM_CANNOT_BE_MET: frozenset({"quorum-cannot-be-met", "split-quorum"}),
     Reason.RULES_CONTRADICT: frozenset(),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from language.lint.finding import Finding, error, note, warning
 from language.lint.view import named, tests
+from protocol.condition_analysis import undecidable_by_subject
+from protocol.source_rules import reporters
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
@@ -13,38 +15,44 @@ if TYPE_CHECKING:
 
     from language.lint.view import View
 
-_OF_INDICATORS: Final = frozenset({"reading", "trend"})
-
 
 def missing(view: View) -> Iterator[Finding]:
-    """`missing-source`: an indicator or event that nobody can report. `quorum-cannot-be-met`: that too few can."""
+    """`missing-source`: an indicator or event that nobody can report. `quorum-cannot-be-met`: that too few can.
+
+    An error where it is so of every lab: one that is meant for some labs is only told.
+    """
     for indicator in view.terms.indicators:
-        where = f"indicators.{indicator.name}.reported_by"
         sources = {lab: _sources(view, indicator, lab) for lab in sorted(view.labs)}
         without = [lab for lab, groups in sources.items() if not groups]
         few = [lab for lab, groups in sources.items() if groups and len(groups) < indicator.reports]
-        if not indicator.reported_by and not indicator.by_subject:
-            yield error("missing-source", where, f"nobody reports {indicator.name}", "name who does in reported_by")
-        elif without:
-            yield error("missing-source", where, f"nobody may report {indicator.name} of {named(without)}")
-        if few and not without:
+        if without:
+            make = error if len(without) == len(sources) else warning
+            where = f"indicators.{indicator.name}.reported_by"
+            yield make("missing-source", where, f"nobody may report {indicator.name} of {named(without)}")
+        if few:
+            make = error if len(few) + len(without) == len(sources) else warning
             text = f"{indicator.reports} independent reports are needed, {named(few)} can have {len(sources[few[0]])}"
-            yield error("quorum-cannot-be-met", f"indicators.{indicator.name}.reports", text)
+            yield make("quorum-cannot-be-met", f"indicators.{indicator.name}.reports", text)
     for event in view.terms.events:
-        groups = view.groups(event.reported_by)
-        if not groups:
-            yield error("missing-source", f"events.{event.name}.reported_by", f"nobody may report {event.name}")
-        elif len(groups) < event.reports:
-            text = f"{event.reports} independent reports are needed, {len(groups)} owners may report"
-            yield error("quorum-cannot-be-met", f"events.{event.name}.reports", text)
+        yield from _missing_of_event(view, event)
+
+
+def _missing_of_event(view: View, event: pb.Event) -> Iterator[Finding]:
+    groups = view.groups(event.reported_by)
+    if not groups:
+        yield error("missing-source", f"events.{event.name}.reported_by", f"nobody may report {event.name}")
+    elif len(groups) < event.reports:
+        text = f"{event.reports} independent reports are needed, {len(groups)} owners may report"
+        yield error("quorum-cannot-be-met", f"events.{event.name}.reports", text)
 
 
 def _sources(view: View, indicator: pb.Indicator, lab: str) -> frozenset[str]:
-    """Control groups that may report on a lab: nobody vouches for a lab of its own group but the lab itself."""
-    own = view.owner[lab]
-    others = view.groups(name for name in indicator.reported_by if view.owner.get(name) != own)
-    itself = indicator.by_subject or lab in indicator.reported_by
-    return others | {own} if itself else others
+    """Control groups that may report on a lab: itself, and others that are no labs. Its owner vouches for nothing."""
+    return view.groups(
+        name
+        for name in reporters(indicator, lab)
+        if name == lab or (name not in view.labs and view.owner.get(name) != view.owner[lab])
+    )
 
 
 def single(view: View) -> Iterator[Finding]:
@@ -54,12 +62,13 @@ def single(view: View) -> Iterator[Finding]:
         sources = [_sources(view, indicator, lab) for lab in sorted(view.labs)]
         if not sources or not all(sources):
             continue
-        reporters = view.groups(indicator.reported_by)
+        stated = [*dict.fromkeys((*indicator.reported_by, *indicator.confirmed_by))]
+        groups = view.groups(stated)
         remedy = "add a second owner and write reports = 2"
-        if indicator.by_subject and not reporters:
+        if indicator.by_subject and not groups:
             yield warning("single-source", where, "each lab alone decides this of itself", remedy)
         elif min(map(len, sources)) == 1:
-            who = named(indicator.reported_by) if len(reporters) == 1 else "one source"
+            who = named(stated) if len(groups) == 1 else "one source"
             yield warning("single-source", where, f"{who} alone decides this", remedy)
         elif indicator.reports == 1:
             found = f"any one of {max(map(len, sources))} sources decides this while the others are silent"
@@ -73,29 +82,26 @@ def single(view: View) -> Iterator[Finding]:
 def withholding(view: View) -> Iterator[Finding]:
     """`undecidable-by-subject`: a trigger that a lab it restrains keeps unknown by silence (annex 5.3, 4)."""
     for level in view.terms.levels:
-        found = list(tests(level.trigger, f"levels.{level.name}.trigger"))
-        heeded = {part.overdue.indicator for _, part in found if part.WhichOneof("test") == "overdue"}
-        told: set[str] = set()
-        for path, part in found:
+        places: dict[str, str] = {}
+        for path, part in tests(level.trigger, f"levels.{level.name}.trigger"):
             kind = part.WhichOneof("test")
-            if kind not in _OF_INDICATORS:
-                continue
-            test = part.reading if kind == "reading" else part.trend
-            indicator = view.indicators.get(test.indicator)
-            if indicator is None or indicator.name in heeded | told:
-                continue
-            silent = [lab for lab in sorted(test.of or view.labs) if _needed(view, indicator, lab)]
-            if silent:
-                told.add(indicator.name)
-                text = f"{named(silent)} can keep {indicator.name} unknown by silence"
-                remedy = f"add a source, or {indicator.name} of any lab overdue for 120 d"
+            if kind in {"reading", "trend"}:
+                places.setdefault(part.reading.indicator if kind == "reading" else part.trend.indicator, path)
+        if not places.keys() <= view.indicators.keys():
+            continue
+        silent = undecidable_by_subject(view.terms, level)
+        for name, path in places.items():
+            labs = [lab for one, lab in silent if one == name and _reports(view, view.indicators[name], lab)]
+            if labs:
+                text = f"{named(labs)} can keep {name} unknown by silence"
+                remedy = f"add a source, or {name} of any lab overdue for 120 d"
                 yield warning("undecidable-by-subject", path, text, remedy)
 
 
-def _needed(view: View, indicator: pb.Indicator, lab: str) -> bool:
-    """Whether a reading of the lab takes the lab's own report."""
+def _reports(view: View, indicator: pb.Indicator, lab: str) -> bool:
+    """Whether a lab has a say in what is read of it, and enough others beside it."""
     sources = _sources(view, indicator, lab)
-    return len(sources) >= indicator.reports > len(sources - {view.owner[lab]})
+    return view.owner[lab] in sources and len(sources) >= indicator.reports
 
 
 def resilience(view: View) -> Iterator[Finding]:

@@ -30,17 +30,29 @@ def test_an_indicator_without_a_source_is_an_error() -> None:
     assert not found(reporting(by_subject=True), "missing-source")
 
 
-def test_an_indicator_that_only_the_owner_of_a_lab_reports_is_an_error() -> None:
+def test_an_indicator_that_only_the_owner_of_a_lab_reports_is_told() -> None:
     agreement = reporting("meg")
     agreement.parties.append(party("meg", pb.ROLE_EVALUATOR, owner="alpha group"))
-    assert only(agreement, "missing-source").text == "nobody may report horizon of alpha"
+    finding = only(agreement, "missing-source")
+    assert (finding.severity, finding.text) == (Severity.WARNING, "nobody may report horizon of alpha")
     agreement.parties[-1].owner = "meg group"
     assert not found(agreement, "missing-source")
 
 
+def test_a_lab_does_not_report_on_others() -> None:
+    assert only(reporting("alpha"), "missing-source").text == "nobody may report horizon of beta and gamma"
+
+
 def test_reports_that_too_few_can_make_are_an_error() -> None:
-    assert only(reporting("alpha", "vera", reports=3), "quorum-cannot-be-met").path == "indicators.horizon.reports"
-    assert not found(reporting("alpha", "vera", "vito", reports=3), "quorum-cannot-be-met")
+    finding = only(reporting("vera", reports=2), "quorum-cannot-be-met")
+    assert (finding.severity, finding.path) == (Severity.ERROR, "indicators.horizon.reports")
+    assert finding.text == "2 independent reports are needed, alpha, beta and gamma can have 1"
+    assert not found(reporting("vera", "vito", reports=2), "quorum-cannot-be-met")
+    assert not found(reporting("vera", reports=2, confirmed_by=["vito"]), "quorum-cannot-be-met")
+
+
+def test_reports_that_some_labs_can_have_are_told() -> None:
+    assert only(reporting("vera", "alpha", reports=2), "quorum-cannot-be-met").severity is Severity.WARNING
 
 
 def test_an_owner_who_decides_alone_is_told() -> None:

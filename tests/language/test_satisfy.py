@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from language.counting import Budget, Count, possible
 from language.satisfy import World, can_fail, can_hold, implies, restrictive
+from protocol.condition_analysis import can_be
+from protocol.truth import Truth
 from standstill.v1 import condition_pb2 as pb
 from standstill.v1.agreement_pb2 import ROLE_LAB
 from tests.terms import ALWAYS, NEVER, elapsed, keeps, level, party, phase, reading, terms
@@ -244,3 +246,13 @@ def test_what_is_too_large_is_left_undecided() -> None:
     many = joined("any", *(joined("all", reading(9 + n), phase(1, pb.PHASE_OPEN)) for n in range(70)))
     assert can_hold(WORLD, many) is None
     assert can_hold(WORLD, joined("any", *many.any.of[:40])) is True
+
+
+@settings(max_examples=100, deadline=None)
+@given(CONDITIONS)
+def test_readers_of_bytes_find_no_less_possible(condition: C) -> None:
+    # The protocol refuses what it proves impossible; with fewer ties it may prove less, never more.
+    if can_hold(WORLD, condition):
+        assert can_be(TERMS, condition, Truth.TRUE) is not False
+    if can_fail(WORLD, condition):
+        assert can_be(TERMS, condition, Truth.FALSE) is not False

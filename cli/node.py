@@ -284,6 +284,14 @@ def _status_data(found: pb.GetStatusResponse) -> dict[str, Any]:
         "attested": found.attested if found.HasField("attested") else None,
         "owed": list(found.owed),
         "collectors": [{"site": one.site, "source": one.source, "state": one.state} for one in found.collectors],
+        "order": {
+            "level": found.level,
+            "mode": found.mode or None,
+            "sentence": found.level_line or None,
+            "why": found.why or None,
+            "own_digest": found.own_digest or None,
+            "final_digest": found.final_digest or None,
+        },
     }
 
 
@@ -296,5 +304,20 @@ def _status_lines(found: pb.GetStatusResponse) -> Iterator[str]:
     owed = ", ".join(f"P{period}" for period in found.owed[:10])
     more = f" and {len(found.owed) - 10} more" if len(found.owed) > 10 else ""
     yield f"{'Owed':<12}{owed or '-'}{more}"
+    yield from _order_lines(found)
     for number, one in enumerate(found.collectors):
         yield f"{'Collectors' if number == 0 else '':<12}{one.site} ({one.source}): {one.state}"
+
+
+def _order_lines(found: pb.GetStatusResponse) -> Iterator[str]:
+    """What the party must keep now, which states say so, and why."""
+    if not found.own_digest:
+        yield f"{'Order':<12}unknown: the record is not followed. Give a verifier's address in node.toml"
+        return
+    if found.mode:
+        yield f"{'Order':<12}{found.level_line}   [{found.mode}]"
+    own = f"own {found.own_digest.hex()[:8]}"
+    final = f"final {found.final_digest.hex()[:8]}" if found.final_digest else "none final yet"
+    yield f"{'State':<12}{own}, {final}"
+    if found.why:
+        yield f"{'Why':<12}{found.why}"

@@ -130,6 +130,9 @@ def open_database(url: str, *, create: bool = False, writer: bool = True) -> Dat
             # Left in the opposite order: no connection of ours outlives the lock.
             stack.callback(engine.dispose)
             _prepare(engine, create=create)
+            if writer:
+                # A release may have added tables; those that are there stay as they are.
+                METADATA.create_all(engine)
         except DBAPIError as error:
             raise _unavailable(error) from error
         return Database(engine, stack.pop_all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from node.loop import MOST_OWED, Attester
+from node.order_file import sentence
 from node.publisher import Publisher
 from protocol import authoring
 from protocol.errors import Reason, require
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from daemon.author import Published
     from daemon.clock import Clock
+    from node.record import RecordFollower
     from protocol.agreement import Agreement
 
 SERVICE: Final = node_admin_service_pb2.DESCRIPTOR.services_by_name["NodeAdminService"].full_name
@@ -27,9 +29,17 @@ MOST_DRAFTS: Final = 1_000
 class NodeAdminServicer(node_admin_service_pb2_grpc.NodeAdminServiceServicer):
     """Answers the calls of NodeAdminService; every refusal is left to the server's interceptors."""
 
-    def __init__(self, agreement: Agreement, publisher: Publisher, attester: Attester, clock: Clock) -> None:
-        """Act for the party whose log `publisher` writes."""
+    def __init__(
+        self,
+        agreement: Agreement,
+        publisher: Publisher,
+        attester: Attester,
+        clock: Clock,
+        record: RecordFollower | None = None,
+    ) -> None:
+        """Act for the party whose log `publisher` writes; `record` is followed, if any is."""
         self._agreement, self._publisher, self._attester, self._clock = agreement, publisher, attester, clock
+        self._record = record
 
     def Publish(
         self, request: node_admin_service_pb2.PublishRequest, context: grpc.ServicerContext
@@ -58,7 +68,7 @@ class NodeAdminServicer(node_admin_service_pb2_grpc.NodeAdminServiceServicer):
         now = self._clock.now()
         head, _ = self._publisher.author.signed
         states = self._attester.states
-        return node_admin_service_pb2.GetStatusResponse(
+        answer = node_admin_service_pb2.GetStatusResponse(
             party=self._publisher.author.party,
             agreement=self._agreement.digest,
             origin=self._publisher.author.origin,
@@ -75,6 +85,21 @@ class NodeAdminServicer(node_admin_service_pb2_grpc.NodeAdminServiceServicer):
                 for collector in self._attester.collectors
             ],
         )
+        if self._record is not None:
+            self._add_order(answer, self._record, now)
+        return answer
+
+    def _add_order(self, answer: node_admin_service_pb2.GetStatusResponse, record: RecordFollower, now: int) -> None:
+        """What the record asks of this party, as the node computed it."""
+        newest, confirmed, order = record.newest, record.confirmed, record.order(now)
+        answer.own_digest = newest.digest()
+        answer.final_digest = b"" if confirmed is None else confirmed.digest()
+        if order is not None:
+            answer.level, answer.mode = order.duty.level, order.mode.value
+            answer.level_line = sentence(self._agreement, order)
+            answer.why = order.why
+        if record.trouble:
+            answer.why = f"{answer.why}; {record.trouble}" if answer.why else record.trouble
 
     def _last_ended(self) -> int:
         period = self._agreement.period_at(self._clock.now())

@@ -28,7 +28,8 @@ class PeerSettings(Settings):
     )
     address: str = Field(
         default="",
-        description="host:port of a verifier that is asked at start what it last saw of this log; empty: not",
+        description="host:port of a verifier: it is asked at start what it last saw of this log, and the record is\n"
+        "followed through it, so that the node knows by itself what its party must keep; empty: neither",
     )
 
 
@@ -106,6 +107,10 @@ class NodeSettings(Settings):
         default=0, ge=0, description="seconds after the end of a period before it is attested: time for the export"
     )
     attest_from: int = Field(default=0, ge=0, description="first period to attest")
+    record_poll: int = Field(default=60, ge=1, description="seconds between two looks at the record")
+    order: Path = Field(
+        default=Path("order.json"), description="file that says what a lab must keep now, for its own schedulers"
+    )
     peer: dict[str, PeerSettings] = Field(default_factory=dict, description="who may call, by name in the agreement")
     site: dict[str, SiteSettings] = Field(default_factory=dict, description="sites of a lab, by a name of your own")
     meter: dict[str, MeterSettings] = Field(default_factory=dict, description="meters of a meter operator, by name")

@@ -2,13 +2,14 @@
 
 TCP, mutual TLS   LogService, health, reflection         for the peers of the configuration
 Unix socket       NodeAdminService, health, reflection   for the owner of the process
-one thread        attests what is owed
+two threads       one attests what is owed, one follows the record and says what the party must keep
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,13 +33,15 @@ from node.admin import NodeAdminServicer
 from node.collectors import open_collectors
 from node.config import NodeSettings
 from node.loop import Attester
+from node.order_file import OrderFile
 from node.publisher import Publisher
+from node.record import RecordFollower
 from protocol.audience import Reader
 from protocol.errors import Reason, require
 from standstill.v1 import log_service_pb2_grpc, node_admin_service_pb2_grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from protocol.agreement import Agreement
     from standstill.v1 import agreement_pb2
@@ -142,12 +145,15 @@ def _serve(settings: NodeSettings, base: Path, parts: _Parts) -> None:
     attester = Attester(
         parts.agreement, publisher, collectors, parts.clock, after=settings.attest_after, first=settings.attest_from
     )
-    servicer = NodeAdminServicer(parts.agreement, publisher, attester, parts.clock)
     stop = threading.Event()
     with (
-        _admin_server(admin_socket(settings, base), servicer),
+        _record(settings, base, parts) as record,
+        _admin_server(
+            admin_socket(settings, base), NodeAdminServicer(parts.agreement, publisher, attester, parts.clock, record)
+        ),
         _peer_server(settings, base, parts) as address,
-        _attesting(attester if settings.attest == "automatic" else None, stop),
+        _in_thread("attest", attester.run if settings.attest == "automatic" else None, stop),
+        _in_thread("record", partial(record.run, settings.record_poll) if record is not None else None, stop),
     ):
         head = parts.author.head
         journal().info("ready", address=address, size=head.size)
@@ -200,21 +206,34 @@ def _identities(settings: NodeSettings, base: Path) -> tuple[Identity, list[tupl
 
 
 @contextlib.contextmanager
-def _attesting(attester: Attester | None, stop: threading.Event) -> Iterator[None]:
-    """Attest in a thread of its own; if it ends by a fault of ours, so does the daemon."""
-    if attester is None:
+def _record(settings: NodeSettings, base: Path, parts: _Parts) -> Iterator[RecordFollower | None]:
+    """The record, followed through the first verifier whose address is known."""
+    for name, peer in settings.peer.items():
+        if peer.address and name in parts.agreement.verifiers:
+            certificate = read_certificate(base / peer.certificate)
+            with open_channel(peer.address, load_certificate(base), certificate, name) as channel:
+                tell = OrderFile(parts.agreement, base / settings.order).tell
+                yield RecordFollower(parts.agreement, settings.party, parts.store.database, channel, parts.clock, tell)
+            return
+    yield None
+
+
+@contextlib.contextmanager
+def _in_thread(name: str, run: Callable[[threading.Event], None] | None, stop: threading.Event) -> Iterator[None]:
+    """Run in a thread of its own; if it ends by a fault of ours, so does the daemon."""
+    if run is None:
         yield
         return
     failures: list[BaseException] = []
 
-    def run() -> None:
+    def guarded() -> None:
         try:
-            attester.run(stop)
+            run(stop)
         except BaseException as error:  # noqa: BLE001 - raised again in the main thread
             failures.append(error)
             stop.set()
 
-    thread = threading.Thread(target=run, name="attest")
+    thread = threading.Thread(target=guarded, name=name)
     thread.start()
     try:
         yield

@@ -18,16 +18,16 @@ import grpc
 
 from daemon.journal import journal
 from daemon.leaf import storable
+from daemon.log_client import LogClient
 from daemon.rows import resume, store_leaf
 from daemon.rpc_errors import refused_by
 from protocol.checkpoint import Checkpoint, checkpoint_of, open_checkpoint
 from protocol.cosignature import cosign
 from protocol.errors import Reason, Refused, require
 from protocol.leaf import Bodies, Cursor, open_leaves
-from protocol.merkle import Frontier, verify_consistency
 from protocol.note import add_signatures, ed25519_verifier, open_note, verifier_key
 from protocol.witness import AddCheckpoint, add_checkpoint
-from standstill.v1 import log_service_pb2, log_service_pb2_grpc, record_pb2
+from standstill.v1 import record_pb2
 from verifier.mirror import read_mirrored
 from verifier.trouble import RETRY_SECONDS
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from daemon.leaf import StoredLeaf
     from protocol.agreement import Agreement
     from protocol.leaf import Claim
+    from protocol.merkle import Frontier
     from standstill.v1 import envelope_pb2
     from verifier.store import VerifierStore
 
@@ -121,7 +122,7 @@ class Follower:
         self._party = agreement.parties[party]
         self._origin = self._party.origin
         self._log_key = verifier_key(self._origin, self._party.log_key)
-        self._stub = log_service_pb2_grpc.LogServiceStub(channel)
+        self._client = LogClient(channel)
         with store.logs.transaction() as tx:
             store.logs.add_log(tx, self._origin)
             if handling.witness.seed is None:
@@ -162,8 +163,7 @@ class Follower:
         return self.status
 
     def _pull(self) -> None:
-        answer = self._stub.GetCheckpoint(log_service_pb2.GetCheckpointRequest(origin=self._origin))
-        note = open_note(answer.note, [ed25519_verifier(self._log_key)])
+        note = open_note(self._client.note(self._origin), [ed25519_verifier(self._log_key)])
         head = checkpoint_of(note, self._origin, self._log_key)
         # The log's own line alone: others that it adds, such as a false one in our name, would spoil ours.
         signed = replace(note, signatures=note.verified[:1]).to_bytes()
@@ -213,7 +213,7 @@ class Follower:
         read = self._read_mirrored if self._handling.witness.seed is None else self._read_signed
         batches: list[Callable[[], list[StoredLeaf]]] = []
         taken = 0
-        for leaves, size in self._stream(cursor.index, end):
+        for leaves, size in self._client.leaves(self._origin, cursor.index, end):
             hashes, cursor, rows = read(cursor, leaves)
             frontier = frontier.append(hashes)
             batches.append(rows)
@@ -222,7 +222,7 @@ class Follower:
                 break
         complete = cursor.index == end or taken >= CHUNK_BYTES
         require(complete, Reason.LEAF_WITHHELD, self._origin, f"{cursor.index} of {end} leaves were served")
-        self._require_part_of(head, frontier)
+        self._client.require_part_of(head, frontier)
         return _Chunk(cursor, frontier, batches)
 
     def _read_signed(self, cursor: Cursor, leaves: Sequence[envelope_pb2.Leaf]) -> _Read:
@@ -242,33 +242,6 @@ class Follower:
         """Read leaves as a mirror: tree and commitments only."""
         rows, cursor = read_mirrored(cursor, leaves)
         return [row.leaf_hash for row in rows], cursor, lambda: rows
-
-    def _stream(self, start: int, end: int) -> Iterator[tuple[Sequence[envelope_pb2.Leaf], int]]:
-        """Batches of leaves, each with the bytes that it took."""
-        call = self._stub.StreamLeaves(log_service_pb2.StreamLeavesRequest(origin=self._origin, start=start, end=end))
-        got = start
-        try:
-            for batch in call:
-                # A batch may be large and hold no leaf: then the log would never be followed to its end.
-                require(len(batch.leaves) > 0, Reason.LEAF_WITHHELD, self._origin, f"no leaf in a batch at leaf {got}")
-                got += len(batch.leaves)
-                # A server that never stops serving must not fill our memory.
-                require(got <= end, Reason.LEAF_WITHHELD, self._origin, f"more than {end - start} leaves were served")
-                yield batch.leaves, batch.ByteSize()
-        finally:
-            call.cancel()
-
-    def _require_part_of(self, head: Checkpoint, frontier: Frontier) -> None:
-        """What was served is what the head commits to."""
-        if frontier.size == head.size:
-            same = frontier.root() == head.root
-            require(same, Reason.ROOT_MISMATCH, self._origin, f"the leaves give another root at size {head.size}")
-            return
-        request = log_service_pb2.GetConsistencyProofRequest(
-            origin=self._origin, old_size=frontier.size, new_size=head.size
-        )
-        path = self._stub.GetConsistencyProof(request).hashes
-        verify_consistency(frontier.size, head.size, frontier.root(), head.root, path)
 
     def _keep(self, head: Checkpoint, note: bytes) -> None:
         """Keep a head whose leaves are all held: cosigned by the rules of a C2SP witness, or as a mirror has it.

@@ -204,7 +204,8 @@ def test_an_operator_at_work(operator: Operator, running: Cluster) -> None:
     assert "PERIOD_NOT_ENDED" in early.err
     assert "trace.csv has no figures for period 2" in missing.err
     assert status.code == 1
-    assert [line.split()[0] for line in status.out.splitlines()] == ["gamma", "Log", "Attested", "Owed", "Collectors"]
+    first_words = [line.split()[0] for line in status.out.splitlines()]
+    assert first_words == ["gamma", "Log", "Attested", "Owed", "Order", "Collectors"]
     assert "Attested    to P1" in status.out
     assert "Owed        P2" in status.out
 

@@ -127,11 +127,19 @@ def read_terms(path: Path, parties: Sequence[Path] = ()) -> Terms:
 def is_protobuf_text(data: bytes) -> bool:
     """Whether a text begins with a field of the terms, as protobuf text does and no text of the language."""
     text = data.decode("utf-8", "replace")
+    word = _first_word(text)
+    return word is not None and (word[0] in _FIELDS or text[word.end() :].lstrip()[:1] == ":")
+
+
+def is_pledge(data: bytes) -> bool:
+    """Whether a file holds the text of a pledge."""
+    word = _first_word(data.decode("utf-8", "replace"))
+    return word is not None and word[0] == "pledge"
+
+
+def _first_word(text: str) -> re.Match[str] | None:
     start = _LEADING.match(text)
-    word = _FIRST_WORD.match(text, start.end() if start else 0)
-    if word is None:
-        return False
-    return word[0] in _FIELDS or text[word.end() :].lstrip()[:1] == ":"
+    return _FIRST_WORD.match(text, start.end() if start else 0)
 
 
 def decoded(data: bytes, name: str) -> str:

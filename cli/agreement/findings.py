@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cli.agreement.files import Terms
     from language.problem import Problem
+    from protocol.agreement import Agreement
 
 OF_PARTIES: Final = "not checked: names, votes, conditions and sources of evidence; compiling adds the parties"
 """What is said of a draft in protobuf text: checking it against no parties would only list every name in it."""
@@ -96,6 +97,19 @@ def reading(path: Path, read: Callable[[], Terms]) -> Terms:
         source = path.read_text("utf-8", "replace") if isinstance(error, Unreadable) and path.is_file() else ""
         complain(str(path), source, unreadable(error))
         end(Exit.USAGE)
+
+
+def agreement_of(read: Terms) -> Agreement:
+    """The agreement that was read, of a draft one with keys that anybody can make; errors end the command with 1."""
+    from cli.output import Exit, end
+    from protocol.agreement import read_agreement
+    from protocol.wire import encode
+
+    found = problems_of(read)
+    if errors(found):
+        complain(read.file, read.source, found)
+        end(Exit.NOT_CONFIRMED)
+    return read_agreement(read.data if read.data is not None else encode(read.readable))
 
 
 def _pending(read: Terms) -> tuple[Problem, ...]:

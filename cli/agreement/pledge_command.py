@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from cli.agreement.files import FILE, Terms, decoded, party_option, read_bytes, read_terms
-from cli.agreement.findings import as_data, complain, errors, reading
+from cli.agreement.files import FILE, decoded, party_option, read_bytes, read_terms
+from cli.agreement.findings import agreement_of, as_data, complain, reading
 from cli.output import Exit, answer, end, hint, json_option, plain
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from language.check import Report
     from language.lower_pledge import CompiledPledge
-    from protocol.agreement import Agreement
 
 
 @click.command("pledge")
@@ -52,23 +51,6 @@ def command(*, file: Path, under: Path, parties: tuple[Path, ...], output: Path 
     elif output is None:
         click.echo(text, nl=False)
     hint(f"Publish it at {made.by}: standstill node publish {output or 'FILE'}")
-
-
-def agreement_of(read: Terms) -> Agreement:
-    """The agreement that was read, of a draft one with keys that anybody can make.
-
-    Raises:
-        Refused: the terms break a rule.
-    """
-    from cli.agreement.findings import problems_of
-    from protocol.agreement import read_agreement
-    from protocol.wire import encode
-
-    found = problems_of(read)
-    if errors(found):
-        complain(read.file, read.source, found)
-        end(Exit.NOT_CONFIRMED)
-    return read_agreement(read.data if read.data is not None else encode(read.readable))
 
 
 def _draft(made: CompiledPledge) -> dict[str, Any]:

@@ -242,3 +242,32 @@ def test_refuses_a_pledge_with_errors(small: Path, pledge: Path, capsys: pytest.
     assert f"{pledge}:5:" in capsys.readouterr().err
     pledge.write_text(PLEDGE[:-4])
     assert data(capsys, "pledge", str(pledge), "--under", str(small), code=2)["problems"][0]["code"] == "unclosed"
+
+
+def test_check_reads_pledges_under_their_agreement(
+    small: Path, pledge: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["agreement", "check", str(pledge)]) == 2
+    assert "name its agreement with --under" in capsys.readouterr().err
+    assert f"{pledge}: " in said(capsys, "check", str(pledge), "--under", str(small))
+
+    pledge.write_text(PLEDGE.replace("beta keeps pause", "not beta keeps pause"))
+    out = said(capsys, "check", str(pledge), "--under", str(small), code=1)
+    assert out.startswith(f"{pledge}:5:")
+    assert "error not-monotone" in out
+    pledge.write_text(PLEDGE[:-4])
+    said(capsys, "check", str(pledge), "--under", str(small), code=2)
+
+
+def test_check_tells_whether_pledges_together_bind_anybody(
+    small: Path, pledge: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = pledge.with_name("beta.pledge")
+    other.write_text(PLEDGE.replace("by = alpha", "by = beta").replace("beta keeps", "alpha keeps"))
+    together = ("check", str(pledge), "--under", str(small), "--with", str(other))
+    assert "unbacked" not in said(capsys, *together)
+
+    other.write_text(PLEDGE.replace("by = alpha", "by = beta").replace("beta keeps pause", "never"))
+    assert "warning unbacked" in said(capsys, *together)
+    other.write_text(PLEDGE[:-4])
+    said(capsys, *together, code=2)

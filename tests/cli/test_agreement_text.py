@@ -62,6 +62,33 @@ def test_new_refuses_an_unknown_preset_and_a_file_that_is_there(
     assert path.read_text() == "hours of work"
 
 
+def test_new_begins_with_parties_of_one_s_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parties = ["--party", "alpha:lab:Alpha Inc", "--party", "beta:lab", "--party", "vera:verifier"]
+    found = data(capsys, "new", *parties, "--start", "2028-02-01T00:00Z")
+    assert found["preset"] is None
+    for line in ('party alpha { role = lab   owner = "Alpha Inc"', 'owner = "beta"', "start = 2028-02-01T00:00Z"):
+        assert line in found["text"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--party", "alpha:lab"],
+        ["--party", "alpha:king", "--party", "vera:verifier"],
+        ["--party", "alpha:lab", "--party", "alpha:verifier"],
+        ["--party", 'alpha:lab:say "', "--party", "vera:verifier"],
+        ["--party", "alpha:lab", "--party", "vera:verifier", "--preset", "miri-2025"],
+    ],
+)
+def test_new_refuses_parties_that_make_no_agreement(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.agreement"
+    assert run(["agreement", "new", *options, "-o", str(path)]) == 2
+    assert "--party" in capsys.readouterr().err
+    assert not path.exists()
+
+
 def test_check_names_place_and_remedy(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small.write_text(SMALL.replace("1e24 FLOP", "1e24 FLOPs"))
     line = SMALL.splitlines().index("    significant_quantity = 1e24 FLOP") + 1

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from language.compare import Direction
+from language.compare import Direction, compare
 from language.difference import Change, differences
+from language.keys import BLOCKS, KEYS, Kind, Stricter
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import condition_pb2
 from standstill.v1 import quantity_pb2 as q
@@ -219,3 +220,34 @@ def test_names_and_sources_that_change_are_told() -> None:
         Change("", "name", "test agreement", "another", OTHER),
         Change("level pause", "cite", "", "ours", OTHER),
     ]
+
+
+NUMERIC = {
+    f"{key.block}.{key.name}": key
+    for key in KEYS.values()
+    if key.stricter in {Stricter.LESS, Stricter.MORE}
+    and key.kind not in {Kind.RAMP, Kind.EXEMPT_CAP, Kind.PEAKS, Kind.LIARS}
+    and BLOCKS[key.block].message is not None
+}
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_every_number_of_the_key_table_has_its_direction(name: str) -> None:
+    key = NUMERIC[name]
+    kind = BLOCKS[key.block].message
+    assert kind is not None
+
+    def having(value: int) -> Message:
+        made = kind()
+        target: Any = made
+        *steps, last = key.field.split(".")
+        for step in steps:
+            target = getattr(target, step)
+        setattr(target, last, value)
+        return made
+
+    small, large = (having(value) for value in (2, 5))
+    more = STRICTER if key.stricter is Stricter.MORE else LOOSER
+    assert compare(key, (small, terms()), (large, terms())) is more
+    assert compare(key, (large, terms()), (small, terms())) is more.turned
+    assert compare(key, (small, terms()), (having(2), terms())) is OTHER

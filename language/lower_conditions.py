@@ -10,7 +10,7 @@ from language import syntax as ast
 from language.errors import meant
 from language.lower_values import hexadecimal
 from language.names import known
-from language.problem import Problem, Severity, Unfit, error
+from language.problem import Problem, Severity, Unfit, error, too_large
 from language.units import Dimension, exact, measure, unit_of, whole, wrong_kind
 from language.words import CLOCKS, PHASE_SETS, PHASES, STATUS
 from standstill.v1 import condition_pb2 as pb
@@ -94,7 +94,9 @@ def lower(condition: ast.Value, scope: Scope, path: str) -> pb.Condition:
         return _test(condition, scope, path)
     except Unfit as unfit:
         scope.context.report(unfit.problem)
-        return pb.Condition()
+    except ValueError:
+        scope.context.report(too_large(condition.span))
+    return pb.Condition()
 
 
 def _test(condition: ast.Value, scope: Scope, path: str) -> pb.Condition:

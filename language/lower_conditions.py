@@ -266,7 +266,9 @@ def _keeps(condition: ast.Keeps, scope: Scope, path: str) -> pb.Condition:
         text = f'"{scope.context.document.said(condition.group.span)}" counts members that may join'
         raise Unfit(error("shares-of-members", "", text, condition.group.span, "name them: at least 2 of { ... }"))
     group = _counted(condition.group, "lab", scope)
-    return pb.Condition(keeps=pb.Condition.Keeps(level=level, k=group.k or len(group.of), of=group.of))
+    # Labs of one owner count once, so all of them are as many as their owners.
+    owners = {scope.context.names.owners.get(lab, lab) for lab in group.of}
+    return pb.Condition(keeps=pb.Condition.Keeps(level=level, k=group.k or len(owners), of=group.of))
 
 
 def _honored(condition: ast.Keeps, level: int, lasting: ast.Quantity, scope: Scope) -> pb.Condition:
@@ -341,7 +343,9 @@ def _since(condition: ast.Since, scope: Scope, path: str) -> pb.Condition:
     periods = scope.context.periods(condition.lasting, "a clock")
     # Clocks are whole: above p is at least p + 1, below p is not yet p.
     periods += condition.sign in {">", "<="}
-    clock = pb.Condition.Elapsed(level=scope.level(condition.level), periods=periods, since=CLOCKS[said.text])
+    # The clock of the agreement is that of no level.
+    level = 0 if said.text == "entry" and condition.level is None else scope.level(condition.level)
+    clock = pb.Condition.Elapsed(level=level, periods=periods, since=CLOCKS[said.text])
     made = pb.Condition(elapsed=clock)
     return made if condition.sign in {">", ">="} else pb.Condition(negation=made)
 

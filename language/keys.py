@@ -252,8 +252,6 @@ CITED: Final = frozenset(
     }
 )
 """Blocks that are clauses, which a source can be cited for. Others share the citation of the block around them."""
-CHECKED_CAPS: Final = frozenset({"training_total", "post_training_total"})
-"""Caps of a level that attestations can be checked against; the others are stated."""
 
 
 def keys_of(block: str) -> tuple[Key, ...]:

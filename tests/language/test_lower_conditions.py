@@ -79,7 +79,7 @@ TESTS: Final[list[tuple[str, Use, pb.Condition]]] = [
     ("since in_force of pause > 1 h", Use.RESUME,
      C(elapsed=C.Elapsed(level=PAUSE, periods=2, since=pb.SINCE_IN_FORCE))),
     ("since entry < 1 d", Use.WHEN,
-     C(negation=C(elapsed=C.Elapsed(level=SLOWDOWN, periods=24, since=pb.SINCE_ENTRY)))),
+     C(negation=C(elapsed=C.Elapsed(periods=24, since=pb.SINCE_ENTRY)))),
     ("event review", Use.RESUME, C(event=C.EventSeen(event="review", level=SLOWDOWN))),
     ("event review", Use.TRIGGER, C(event=C.EventSeen(event="review"))),
     ("event review whenever reported by gridco for 2 h", Use.RESUME, C(event=C.EventSeen(event="review", periods=2))),
@@ -167,6 +167,18 @@ def test_a_test_that_does_not_fit_is_refused_with_its_reason(text: str, use: Use
 
     assert [problem.code for problem in problems] == [code], problems
     assert words in problems[0].sentence
+
+
+def test_all_of_some_labs_are_as_many_as_their_owners() -> None:
+    terms = worlds.named()
+    terms.parties[1].owner = terms.parties[0].owner
+    document = parse("a = always")
+    context = Context(document, of_terms(terms), {}, 3_600, terms.start, NOTHING, agreement_pb2.Agreement())
+    text = 'all of { alpha, beta, "any" } keep slowdown'
+
+    condition = lower(parse_condition(text), Scope(context, Use.ENTRY), "here")
+
+    assert (condition.keeps.k, list(condition.keeps.of)) == (2, ["alpha", "beta", "any"])
 
 
 def test_every_part_with_a_mistake_is_told() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from language.keys import Key, Kind, Stricter
 from language.lint.caps import as_tight
-from language.satisfy import World, implies, restrictive
+from language.satisfy import World, implies
 from language.write_values import field_of
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import condition_pb2
@@ -104,9 +104,7 @@ def _conditions(key: Key, old: Side, new: Side) -> Direction:
     before, after = _condition(key, old[0]), _condition(key, new[0])
     if _measures(old[1]) != _measures(new[1]):
         return Direction.OTHER
-    level = new[0]
-    resume = isinstance(level, pb.Level) and key.field == "resume"
-    world = restrictive(new[1], level) if isinstance(level, pb.Level) and resume else World(new[1])
+    world = World(new[1])
     weaker, stronger = implies(world, before, after), implies(world, after, before)
     if weaker is None or weaker is stronger:
         return Direction.OTHER
@@ -157,12 +155,13 @@ def _exempt(old: Side, new: Side) -> Direction:
 
 
 def _measures(terms: pb.Agreement) -> tuple[object, ...]:
-    """What numbers in conditions and caps are counted in: two agreements must share it to be compared there."""
-    return terms.period_seconds, [level.name for level in terms.levels]
+    """What conditions and caps are counted in and by: two agreements must share it to be compared there."""
+    labs = sorted((party.name, party.owner) for party in terms.parties if pb.ROLE_LAB in party.roles)
+    return terms.period_seconds, [level.name for level in terms.levels], labs
 
 
 def compare_caps(old: pb.Cap | None, new: pb.Cap | None, level: pb.Level) -> Direction:
-    """Direction of a change of a cap; None for a level without it. `level` is that of the new terms."""
+    """Direction of a change of a cap; None for a level without it. `level` allows what either level allows."""
     if old is None or new is None:
         return Direction.STRICTER if old is None else Direction.LOOSER
     tighter, looser = as_tight(new, old, level), as_tight(old, new, level)

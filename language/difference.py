@@ -151,7 +151,8 @@ def _caps(clause: str, old: tuple[pb.Level, pb.Agreement], new: tuple[pb.Level, 
         ):
             texts = [_cap(cap, *side) if cap else "" for cap, side in ((one, old), (other, new))]
             same = old[1].period_seconds == new[1].period_seconds
-            direction = compare_caps(one, other, new[0]) if same else Direction.OTHER
+            either = pb.Level(allowed={*old[0].allowed, *new[0].allowed})
+            direction = compare_caps(one, other, either) if same else Direction.OTHER
             yield Change(f"{clause}.caps", name, texts[0], texts[1], direction)
 
 

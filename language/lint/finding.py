@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BLOCKS: Final = {
     "parties": "party",
-    "chips": "chips",
+    "chips": "chip",
     "indicators": "indicator",
     "events": "event",
     "levels": "level",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from language.lint.finding import Finding, clause_of, note, warning
 from language.lint.view import tests
@@ -33,6 +33,7 @@ _NAMING: Final = {
     "event": "event",
     "carried": "rule",
 }
+_SINGLE: Final[tuple[Literal["standing", "verification"], ...]] = ("standing", "verification")
 _PARTS: Final = ("parties", "chips", "indicators", "events", "levels", "rules")
 
 
@@ -89,13 +90,8 @@ def gaps(view: View) -> Iterator[Finding]:
 def uncited(view: View) -> Iterator[Finding]:
     """`uncited`: a clause without a source."""
     cited = {citation.clause for citation in view.terms.citations}
-    clauses = [clause_of(f"{part}.{one.name}") for part in _PARTS for one in getattr(view.terms, part)]
-    single = [field for field in ("standing", "verification") if view.terms.HasField(field)]
-    for clause, path in [("", ""), *((clause, _path(clause)) for clause in clauses), *((one, one) for one in single)]:
-        if clause not in cited:
-            yield warning("uncited", path, f"{clause or 'the agreement'} has no cite")
-
-
-def _path(clause: str) -> str:
-    word, _, name = clause.partition(" ")
-    return next(f"{part}.{name}" for part in _PARTS if clause_of(f"{part}.x").startswith(f"{word} "))
+    paths = ["", *(f"{part}.{one.name}" for part in _PARTS for one in getattr(view.terms, part))]
+    paths += [field for field in _SINGLE if view.terms.HasField(field)]
+    for path in paths:
+        if clause_of(path) not in cited:
+            yield warning("uncited", path, f"{clause_of(path) or 'the agreement'} has no cite")

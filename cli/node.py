@@ -105,23 +105,31 @@ def _newcomer(
 @click.option("--agreement", "terms", type=FILE, required=True, help="Compiled terms.")
 @click.option("--digest", required=True, help="SHA-256 of the terms, as you were told by a way that you trust.")
 @click.option("--root-keys", type=DIRECTORY, help="Directory of the root keys; keys/ of the party if absent.")
+@click.option(
+    "--signed", type=FILE, help="Acceptances collected with `agreement sign`; your Founding is taken from it."
+)
 @config_options
 @json_option
-def found_log(config: Path, terms: Path, digest: str, root_keys: Path | None, as_json: bool) -> None:
+def found_log(
+    *, config: Path, terms: Path, digest: str, root_keys: Path | None, signed: Path | None, as_json: bool
+) -> None:
     """Accept the agreement with your root keys, and begin the log. Can be repeated; nothing is signed twice."""
+    from cli.agreement.files import read_bytes
     from cli.digest import parse_digest
-    from cli.terms_text import read_bytes
     from daemon.config import load_config
     from daemon.enrolment import found
     from node.config import NodeSettings
     from node.daemon import clock_of
+    from protocol.signing import read_signing
 
     settings = load_config(config, NodeSettings)
     clock = clock_of(settings, config.resolve().parent)
-    head = found(config, settings, read_bytes(terms), parse_digest(digest), clock, root_keys=root_keys)
+    collected = read_signing(read_bytes(signed)) if signed else None
+    data = read_bytes(terms)
+    head = found(config, settings, data, parse_digest(digest), clock, root_keys=root_keys, signed=collected)
     if as_json:
-        data = {"party": settings.party, "digest": digest, "size": head.size, "root": head.root}
-        answer("standstill/node.found/1", "done", data)
+        said = {"party": settings.party, "digest": digest, "size": head.size, "root": head.root}
+        answer("standstill/node.found/1", "done", said)
         return
     click.echo(f"{settings.party} accepts {digest[:8]}; its log has {head.size} statements, root {head.root.hex()[:8]}")
     hint("Keep the root keys offline from now on. Next: peers and sites in node.toml, then standstill node run")

@@ -66,21 +66,28 @@ def init(
 )  # fmt: skip
 @click.option("--digest", required=True, help="Its SHA-256, hexadecimal, told by a way that you trust.")
 @click.option("--root-keys", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Directory of them.")
+@click.option(
+    "--signed", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Acceptances collected with `agreement sign`; your Founding is taken from it.",
+)  # fmt: skip
 @directory
 @json_option
-def found(*, terms: Path, digest: str, root_keys: Path | None, home: Path, as_json: bool) -> None:
+def found(*, terms: Path, digest: str, root_keys: Path | None, signed: Path | None, home: Path, as_json: bool) -> None:
     """Accept an agreement by its digest and begin the log with Founding and KeySet."""
     import verifier.schema  # noqa: F401 - its tables belong to the store
     from cli.digest import parse_digest
     from daemon import enrolment
     from daemon.clock import open_clock
     from daemon.config import load_config
+    from protocol.signing import read_signing
     from verifier.config import VerifierSettings
 
     settings = load_config(home / CONFIG, VerifierSettings)
     clock = open_clock(settings.clock, home)
     config = home / CONFIG
-    head = enrolment.found(config, settings, terms.read_bytes(), parse_digest(digest), clock, root_keys=root_keys)
+    agreed = parse_digest(digest)
+    collected = read_signing(signed.read_bytes()) if signed else None
+    head = enrolment.found(config, settings, terms.read_bytes(), agreed, clock, root_keys=root_keys, signed=collected)
     data = {"party": settings.party, "size": head.size, "digest": digest}
     if as_json:
         answer("standstill/verifier.found/1", "done", data)

@@ -24,17 +24,19 @@ from daemon.config import Settings, explain
 from daemon.database import open_database
 from daemon.files import alone_in, sync_directory, write_whole
 from daemon.keyfiles import SEED_BYTES, read_seed, write_seed
-from daemon.leaf import Head
-from daemon.log_store import open_store
+from daemon.leaf import EMPTY, Head
+from daemon.log_store import LogStore, open_store
+from daemon.rows import store_leaf
 from daemon.tls import CERTIFICATE_FILE, KEY_FILE, make_certificate
 from protocol import agreement_rules
 from protocol.agreement import Agreement, pin
 from protocol.authoring import Draft
 from protocol.errors import Reason, Refused, require
 from protocol.keys import public_key
-from protocol.leaf import Cursor
+from protocol.leaf import Cursor, read_leaves
+from protocol.signing import Signing, founding
 from protocol.wire import encode
-from standstill.v1 import agreement_pb2, header_pb2, membership_pb2
+from standstill.v1 import agreement_pb2, envelope_pb2, header_pb2, membership_pb2
 
 KEYS: Final = "keys"
 LOG_KEY: Final = "log.key"
@@ -162,6 +164,7 @@ def found(
     clock: Clock,
     *,
     root_keys: Path | None = None,
+    signed: Signing | None = None,
 ) -> Head:
     """Accept an agreement and begin the log: Founding and KeySet 1, never twice.
 
@@ -172,18 +175,22 @@ def found(
         digest: SHA-256 that the party was told by a way that it trusts, 32 bytes.
         clock: the time that the statements claim.
         root_keys: directory of the root keys; `keys/` if absent. Not needed again once the log is founded.
+        signed: acceptances collected before; the party's Founding is taken from it as it was signed. The root keys
+            then sign KeySet 1 alone, which names the keys of this machine.
 
     Returns:
         the head of the log.
 
     Raises:
         Refused: TRUST_ROOT_MISMATCH if these are other terms than the digest names, or others were accepted before;
-            NAME_UNKNOWN, KEY_NOT_AGREED, SECRET_ABSENT, STORE_IN_USE, and what the terms or the store refuse.
+            NAME_UNKNOWN, KEY_NOT_AGREED, SECRET_ABSENT, STORE_IN_USE, and what the terms or the store refuse;
+            THRESHOLD_NOT_MET if the signatures of the party are not complete in `signed`.
     """
     base = config.parent
     agreement = pin(data, digest)
     _require_first(settings, digest)
     party = party_of(agreement, settings.party)
+    accepted = _accepted(signed, agreement, party)
     with alone_in(base):
         log = log_seed(base, party)
         drafts = _founding(agreement, party, base)
@@ -192,6 +199,8 @@ def found(
         url = store_url(settings.store, base)
         _make_store(url)
         with contextlib.closing(open_store(url)) as store:
+            if accepted is not None:
+                _log_founding(agreement, party, store, accepted)
             size = store.head(party.origin).size if party.origin in store.origins() else 0
             # Root keys may be far away by the time that this is repeated.
             roots = _root_seeds(party, root_keys or base / KEYS) if size < len(drafts) else ()
@@ -317,6 +326,27 @@ def _founding(agreement: Agreement, party: agreement_pb2.Party, base: Path) -> l
         Draft(kind=header_pb2.KIND_FOUNDING, body=encode(membership_pb2.Founding(agreement=agreement.digest))),
         Draft(kind=header_pb2.KIND_KEY_SET, body=encode(membership_pb2.KeySet(version=1, keys=keys))),
     ]
+
+
+def _accepted(signed: Signing | None, agreement: Agreement, party: agreement_pb2.Party) -> envelope_pb2.Leaf | None:
+    """The party's Founding as it was signed before."""
+    if signed is None:
+        return None
+    same = signed.agreement.digest == agreement.digest
+    what = f"expected signatures of {agreement.digest.hex()}, found those of {signed.agreement.digest.hex()}"
+    require(same, Reason.TRUST_ROOT_MISMATCH, "signed", what)
+    return founding(signed, party.name)
+
+
+def _log_founding(agreement: Agreement, party: agreement_pb2.Party, store: LogStore, leaf: envelope_pb2.Leaf) -> None:
+    """Make a Founding that was signed before the first leaf of the log, unless the log has one."""
+    with store.transaction() as tx:
+        store.add_log(tx, party.origin)
+        if store.head(party.origin, tx=tx) == EMPTY:
+            (read,), _ = read_leaves(agreement, Cursor(party.origin, party.name), [leaf])
+            if read.refusal is not None:
+                raise read.refusal
+            store.append(tx, party.origin, EMPTY, [store_leaf(leaf, read)])
 
 
 def _root_seeds(party: agreement_pb2.Party, directory: Path) -> tuple[bytes, ...]:

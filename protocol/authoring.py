@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from protocol.commitment import BODY_TAG, commit
-from protocol.envelope import seal
+from protocol.envelope import from_message, key_id, pae, parse_message, seal, signers
+from protocol.keys import public_key, sign
 from protocol.leaf import HEADER_TYPE, Cursor
 from protocol.statements import KINDS
 from protocol.wire import encode
@@ -56,6 +57,12 @@ def write_leaf(
         Refused: if the envelope would be too large. That the statement follows the rules is checked by reading it.
     """
     leaf_salt, body_salt = salts
+    envelope = seal(HEADER_TYPE, header_bytes(agreement, cursor, draft, body_salt, time), seeds)
+    return envelope_pb2.Leaf(leaf_salt=leaf_salt, envelope=envelope, body_salt=body_salt, body=draft.body)
+
+
+def header_bytes(agreement: Agreement, cursor: Cursor, draft: Draft, body_salt: bytes, time: int) -> bytes:
+    """What is signed of `draft` at the cursor's place; arguments as of :func:`write_leaf`."""
     header = header_pb2.Header(
         agreement=agreement.digest,
         author=cursor.author,
@@ -71,5 +78,29 @@ def write_leaf(
         assessment=draft.summary,
         inquiry=draft.inquiry,
     )
-    envelope = seal(HEADER_TYPE, encode(header), seeds)
-    return envelope_pb2.Leaf(leaf_salt=leaf_salt, envelope=envelope, body_salt=body_salt, body=draft.body)
+    return encode(header)
+
+
+def add_signature(leaf: envelope_pb2.Leaf, seed: bytes) -> envelope_pb2.Leaf:
+    """The leaf with one signature more: root keys that lie at several places sign one after another.
+
+    What was signed stays as it is, and so does the identity; the leaf hash changes. A key that has signed already adds
+    nothing.
+
+    Args:
+        leaf: a leaf with its envelope.
+        seed: of the key that signs, 32 bytes.
+
+    Raises:
+        Refused: what :func:`protocol.envelope.parse_message` refuses; ENVELOPE_SIGNATURES if it has no room for more.
+    """
+    message = parse_message(leaf.envelope)
+    key = public_key(seed)
+    added = envelope_pb2.Leaf()
+    added.CopyFrom(leaf)
+    if key in signers(from_message(message), [key]):
+        return added
+    message.signatures.add(keyid=key_id(key), sig=sign(seed, pae(message.payload_type, message.payload)))
+    added.envelope = encode(message)
+    parse_message(added.envelope)
+    return added

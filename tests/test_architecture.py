@@ -17,12 +17,13 @@ ROOT = Path(__file__).resolve().parent.parent
 # Package -> the packages of this project that it may import, itself apart. ARCHITECTURE.md draws the same table.
 MAY_IMPORT: dict[str, set[str]] = {
     "protocol": set(),
+    "language": {"protocol"},
     "daemon": {"protocol"},
     "node": {"protocol", "daemon"},
     "verifier": {"protocol", "daemon"},
-    "demo": {"protocol", "daemon", "node", "verifier", "cli"},
-    "cli": {"protocol", "daemon", "node", "verifier", "demo"},
-    "bench": {"protocol", "daemon", "node", "verifier", "demo", "cli"},
+    "demo": {"protocol", "language", "daemon", "node", "verifier", "cli"},
+    "cli": {"protocol", "language", "daemon", "node", "verifier", "demo"},
+    "bench": {"protocol", "language", "daemon", "node", "verifier", "demo", "cli"},
 }
 
 # What the core may use of the standard library: computation on values, nothing that reads the world.
@@ -39,7 +40,7 @@ IMPURE = {
     *("asyncio", "click", "concurrent", "grpc", "http", "logging", "multiprocessing", "pathlib", "psycopg", "queue"),
     *("random", "rich", "secrets", "selectors", "signal", "socket", "sqlalchemy", "sqlite3", "ssl", "structlog"),
     *("subprocess", "tempfile", "threading", "urllib", "uuid"),
-    *("bench", "cli", "daemon", "demo", "node", "verifier"),
+    *("bench", "cli", "daemon", "demo", "language", "node", "verifier"),
 }
 
 # The linter cannot ban builtins. `hash` differs between processes, `id` between runs.

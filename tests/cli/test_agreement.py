@@ -1,4 +1,4 @@
-"""`standstill agreement`: compile, check, show."""
+"""`standstill agreement` on protobuf text and on compiled terms: compile, check, show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from google.protobuf import text_format
 
 from cli.main import run
 from standstill.v1 import agreement_pb2
-from tests.terms import agreement, keeps, terms
+from tests.terms import agreement, terms
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_refuses_terms_that_break_rules_and_writes_nothing(
 
     assert run(["agreement", "compile", str(draft), *descriptors[:-2], "-o", str(out)]) == 2
     said = capsys.readouterr().err
-    assert f"{draft}: NAME_UNKNOWN founding: 'vera'" in said
+    assert f"{draft}: error name-unknown: 'vera'" in said
     assert "was not written" in said
     assert out.read_bytes() == b"what was there"
 
@@ -82,7 +82,7 @@ def test_refuses_a_party_given_twice(
     out = tmp_path / "frontier.agreement"
 
     assert run(["agreement", "compile", str(draft), *descriptors, *descriptors[:2], "-o", str(out)]) == 2
-    assert "NAME_TWICE parties: 'alpha'" in capsys.readouterr().err
+    assert "error name-twice: 'alpha'" in capsys.readouterr().err
     assert not out.exists()
 
 
@@ -95,11 +95,11 @@ def test_a_mistake_in_the_text_is_named_by_line_and_column(
 
     assert run(["agreement", "check", str(draft)]) == 2
     said = capsys.readouterr().out
-    assert said.startswith(f"{draft}:3:3: MESSAGE_MALFORMED: ")
+    assert said.startswith(f"{draft}:3:3: error message-malformed: ")
     assert "perido_seconds" in said
     assert run(["agreement", "check", str(draft), "--json"]) == 2
     (problem,) = json.loads(capsys.readouterr().out)["data"]["problems"]
-    assert (problem["line"], problem["column"], problem["code"]) == (3, 3, "MESSAGE_MALFORMED")
+    assert (problem["line"], problem["column"], problem["code"]) == (3, 3, "message-malformed")
     assert run(["agreement", "compile", str(draft), "-o", str(tmp_path / "out")]) == 2
     assert f"{draft}:3:3" in capsys.readouterr().err
 
@@ -117,12 +117,12 @@ def test_check_says_all_that_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert run(["agreement", "check", str(path)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert f"{path}: VALUE_OUT_OF_RANGE start: 0, not 1 to {1 << 40}" in lines
-    assert any(line.startswith(f"{path}: VALUE_OUT_OF_RANGE period_seconds: 1") for line in lines)
+    assert f"{path}: error value-out-of-range: 0, not 1 to {1 << 40}" in lines
+    assert lines[-1].endswith(" errors, 0 warnings, 0 notes")
     assert run(["agreement", "check", str(path), "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
     assert (said["answer"], said["exit"]) == ("not_confirmed", 1)
-    assert [problem["clause"] for problem in said["data"]["problems"]][:2] == ["start", "period_seconds"]
+    assert {"start", "period_seconds"} <= {problem["clause"] for problem in said["data"]["problems"]}
 
 
 @pytest.mark.parametrize("text", [True, False], ids=["text", "compiled"])
@@ -130,9 +130,12 @@ def test_check_says_when_nothing_is_wrong(tmp_path: Path, capsys: pytest.Capture
     path = write(tmp_path, terms(), text=text)
 
     assert run(["agreement", "check", str(path)]) == 0
-    assert capsys.readouterr().out == f"{path}: no problem found\n"
+    assert f"{path}: 0 errors, " in capsys.readouterr().out
     assert run(["agreement", "check", str(path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["data"] == {"problems": []}
+    said = json.loads(capsys.readouterr().out)
+    assert said["answer"] == "confirmed"
+    assert "error" not in {problem["severity"] for problem in said["data"]["problems"]}
+    assert run(["agreement", "check", str(path), "--strict"]) == 1
 
 
 UNCHECKED = "not checked: names, votes, conditions and sources of evidence; compiling adds the parties"
@@ -158,8 +161,8 @@ def test_check_of_a_draft_says_what_is_wrong_without_the_parties(
     path = write(tmp_path, broken, text=True)
 
     assert run(["agreement", "check", str(path)]) == 1
-    *found, last = capsys.readouterr().out.splitlines()
-    assert {line.split()[1] for line in found} == {"VALUE_OUT_OF_RANGE" if form else "CLOCKS_CONTRADICT"}
+    *found, _, last = capsys.readouterr().out.splitlines()
+    assert {line.split()[2] for line in found} == {"value-out-of-range:" if form else "clocks-contradict:"}
     assert last == f"{path}: {UNCHECKED}"
 
 
@@ -171,7 +174,7 @@ def test_check_refuses_what_is_neither_text_nor_terms(
     path.write_bytes(data)
 
     assert run(["agreement", "check", str(path)]) == 2
-    assert "MESSAGE_" in capsys.readouterr().out
+    assert "error message-" in capsys.readouterr().out
 
 
 def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,41 +189,25 @@ def test_show_says_every_term_in_words(tmp_path: Path, capsys: pytest.CaptureFix
     assert run(["agreement", "show", str(path)]) == 0
     said = " ".join(capsys.readouterr().out.split())
     for words in (
-        f"TEST AGREEMENT digest {agreement().digest.hex()} times UTC",
-        "Labs: alpha (alpha group), 1 site metered by gridco, root 2 of 2; beta",
-        "1 of 1 verifiers must agree; 0 of them may lie or be broken.",
+        f"TEST AGREEMENT compiled terms times UTC DIGEST {agreement().digest.hex()} WHO",
+        "Labs: alpha (alpha group), 1 site metered by gridco whose energy is 1.1 to 1.5 times that of the chips, root",
+        "1 of 1 verifiers must agree, counted by owner; 0 may lie or be broken.",
         "In force once alpha, beta, gamma and vera have signed; void if that takes longer than 5 h.",
-        "1 h from 2026-01-01 00:00Z on each lab states what each site did, within 10 min",
+        "1 h from 2026-01-01 00:00 on each lab states what each of its sites did within 10 min",
         "Late after 1 h, stale after 2 h, presumed not to comply after 3 h of silence.",
-        "H100-SXM: at most 989,000 GFLOP/s bf16_dense, 1,979,000 GFLOP/s fp8_dense",
-        "horizon (minutes): reported by alpha, beta, gamma and vera; a reading needs 1 independent report",
+        "H100-SXM: at most 989 TFLOP/s bf16_dense, 1,979 TFLOP/s fp8_dense; draws 150 to 1300 W (train,",
+        "horizon, in minutes; reported by alpha, beta, gamma and vera. A reading needs 1 independent report, none",
         "SLOWDOWN Level 1. Binds each lab on the terms of its own pledge.",
-        "May be called when horizon of at least 1 of all labs is at least 1,000 minutes.",
-        "It also takes the vote council.",
-        "At most 1,000,000,000 teraFLOP and 1,000,000,000 chip-seconds of train, post_train, rollout,",
-        "PAUSE Level 2.",
-        "Allowed: inference, eval, safety, maintenance, idle, off. Any other work is outside the level.",
-        "Ends when, in 2 closed periods in a row, 2 h have passed since pause began, AND the vote council carries.",
-        "Else it stays, at most 12 h unless renewed.",
-        "council: 2 of alpha, beta and gamma, counted by owner; a ballot counts for 6 h.",
-        "in 2 of the last 3 settled periods makes a lab accused",
+        "May be called when horizon of any lab is 1,000 minutes or more. It also takes votes: 2 of alpha, beta and",
+        "At most 1e21 FLOP and 1,000,000,000 chip-seconds of train, post_train, rollout and unlabelled in any 4 h",
+        "Allowed: inference, eval, safety, maintenance, idle and off. Any other work is outside the level.",
+        "in 2 closed periods in a row, 2 h have passed since pause began, AND 2 of alpha, beta and gamma agree",
+        "Else it stays, at most 12 h unless renewed by the vote council.",
+        "council: 2 of alpha, beta and gamma. A ballot counts for 6 h.",
+        "in 2 of the last 3 settled verdicts makes a lab accused.",
         "No verdict is honored without the lab's attestation of every site.",
     ):
         assert words in said
-
-
-@pytest.mark.parametrize(("count", "periods"), [(1, "1 honored period"), (2, "2 honored periods")])
-def test_show_says_one_and_several_rightly(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, periods: str
-) -> None:
-    made = terms()
-    made.standing.back_after_periods = count
-    made.levels[1].entry.CopyFrom(keeps(1, "alpha", "beta", k=count))
-
-    assert run(["agreement", "show", str(write(tmp_path, made, text=True))]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert f"relied on again after {periods} in a row" in said
-    assert f"at least {count} of alpha and beta {'keeps' if count == 1 else 'keep'} slowdown" in said
 
 
 def test_show_is_for_scripts_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,6 +216,8 @@ def test_show_is_for_scripts_too(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(["agreement", "show", str(path), "--json"]) == 0
     data = json.loads(capsys.readouterr().out)["data"]
     assert data["digest"] == agreement().digest.hex()
+    assert (data["draft"], data["signed"], data["missing"]) == (False, [], ["alpha", "beta", "gamma", "vera"])
+    assert {"heading", "sentences"} == set(data["sections"][0])
     assert data["terms"]["parties"][0]["log_key"] == terms().parties[0].log_key.hex()
     assert data["terms"]["levels"][0]["caps"][0]["teraflop"] == 10**9
 
@@ -236,8 +225,8 @@ def test_show_is_for_scripts_too(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_show_refuses_terms_that_break_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, terms(version=2), text=True)
 
-    assert run(["agreement", "show", str(path)]) == 2
-    assert "VERSION_UNKNOWN" in capsys.readouterr().err
+    assert run(["agreement", "show", str(path)]) == 1
+    assert "error version-unknown" in capsys.readouterr().err
 
 
 def test_the_digest_shown_is_that_of_the_bytes_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from daemon.database import open_database
 from daemon.enrolment import Newcomer, enrol, found, write_config
 from daemon.files import alone_in
 from daemon.fsck import fsck
+from daemon.keyfiles import read_seed
 from daemon.leaf import Head
 from daemon.log_service import open_leaf
 from daemon.log_store import open_store
@@ -26,6 +27,7 @@ from protocol.agreement import Agreement, read_agreement
 from protocol.audience import Reader
 from protocol.errors import Reason
 from protocol.leaf import Cursor, ReadLeaf, read_leaves
+from protocol.signing import Signing, accept, begin, founding
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, header_pb2, membership_pb2
 from tests.protocol.refusals import refuses
@@ -52,10 +54,25 @@ class Joining:
     def settings(self) -> NodeSettings:
         return load_config(self.config, NodeSettings)
 
-    def found(self, terms_: Agreement | None = None, digest: bytes | None = None, keys: Path | None = None) -> Head:
+    def found(
+        self,
+        terms_: Agreement | None = None,
+        digest: bytes | None = None,
+        keys: Path | None = None,
+        signed: Signing | None = None,
+    ) -> Head:
         chosen = terms_ or self.agreement
         clock = FileClock(self.clock)
-        return found(self.config, self.settings, chosen.data, digest or chosen.digest, clock, root_keys=keys)
+        pinned = digest or chosen.digest
+        return found(self.config, self.settings, chosen.data, pinned, clock, root_keys=keys, signed=signed)
+
+    def signed(self, *numbers: int, terms_: Agreement | None = None) -> Signing:
+        """The terms signed with these root keys of the party."""
+        signing = begin(terms_ or self.agreement)
+        for number in numbers:
+            root = read_seed(self.home / "keys" / f"root-{number}.key")
+            signing = accept(signing, self.newcomer.name, root, salts=(bytes(32), bytes(32)), time=START - 5)
+        return signing
 
     def log(self) -> list[ReadLeaf]:
         """The log as a verifier reads it."""
@@ -325,3 +342,35 @@ def test_a_store_may_stand_elsewhere(joining: Joining, tmp_path: Path) -> None:
 
 def test_the_descriptor_of_the_tests_is_a_twin_that_stands() -> None:
     assert with_party(party("chipco", agreement_pb2.ROLE_SUPPLIER)).digest == agreement().digest
+
+
+def test_a_founding_that_was_signed_before_becomes_leaf_0(tmp_path: Path) -> None:
+    joining = Joining(tmp_path, VERIFIER)
+    signed = joining.signed(1, 3)
+
+    joining.found(signed=signed)
+
+    log = joining.log()
+    assert kinds(log) == FOUNDED
+    ready = founding(signed, joining.newcomer.name)
+    with closing(open_store(f"sqlite:///{joining.home / 'store.db'}", writer=False)) as store:
+        assert store.leaf(joining.enrolled.party.origin, 0).envelope == ready.envelope
+
+
+def test_founding_with_signatures_can_be_repeated(tmp_path: Path) -> None:
+    joining = Joining(tmp_path, VERIFIER)
+    signed = joining.signed(1, 2)
+
+    assert joining.found(signed=signed) == joining.found(signed=signed)
+    assert joining.found(signed=joining.signed(2, 3)) == joining.found()
+
+
+def test_refuses_signatures_that_are_not_complete_or_of_other_terms_and_logs_nothing(tmp_path: Path) -> None:
+    joining = Joining(tmp_path, VERIFIER)
+    other = with_party(joining.enrolled.party, "other terms")
+
+    with refuses(Reason.THRESHOLD_NOT_MET):
+        joining.found(signed=joining.signed(1))
+    with refuses(Reason.TRUST_ROOT_MISMATCH, "signed"):
+        joining.found(signed=joining.signed(1, 2, terms_=other))
+    assert not (joining.home / "store.db").exists()

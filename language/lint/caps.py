@@ -1,0 +1,163 @@
+"""Caps that never bind, that no check reads, or that loosen as levels rise."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from language.lint.finding import Finding, error, note, warning
+from language.lint.view import named, span
+from language.words import LABELS, SCOPES
+from standstill.v1 import agreement_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from language.lint.view import View
+
+CHECKED: Final = frozenset({pb.CAP_SCOPE_UNSPECIFIED})
+"""What attestations can be checked against: sums over a lab."""
+_DEFINE: Final = "write baseline = 90 d"
+WHOLE: Final = 1_000_000
+"""Parts per million."""
+_LABEL: Final = {value: word for word, value in LABELS.items()}
+_SCOPE: Final = {value: word for word, value in SCOPES.items()}
+
+
+def _caps(view: View) -> Iterator[tuple[str, pb.Level, pb.Cap]]:
+    """Caps of levels and of their exemptions, with paths."""
+    for level in view.terms.levels:
+        for cap in level.caps:
+            yield f"levels.{level.name}.caps.{cap.name}", level, cap
+        for exemption in level.exemptions:
+            if exemption.HasField("cap"):
+                yield f"levels.{level.name}.exemptions.{exemption.name}.cap", level, exemption.cap
+
+
+def capacity(view: View) -> Iterator[Finding]:
+    """`cap-above-capacity`: a cap that no lab can reach. `capacity-unknown`: that cannot be told."""
+    held = {party.name: party.capacity_gigaflop_per_second for party in view.terms.parties if party.name in view.labs}
+    known = {lab: rate for lab, rate in held.items() if rate}
+    if not known:
+        if any(_limited(cap) for _, _, cap in _caps(view)):
+            yield note("capacity-unknown", "parties", "no lab states its capacity: whether a cap binds cannot be told")
+        return
+    for path, level, cap in _caps(view):
+        if not _limited(cap):
+            continue
+        if all(_unreached(view, level, cap, rate) for rate in known.values()):
+            text = f"never binds: no lab that states its capacity ({named(known)}) can do as much"
+            yield warning("cap-above-capacity", path, text)
+
+
+def _limited(cap: pb.Cap) -> bool:
+    """Whether a cap is a number of operations or chips."""
+    return cap.HasField("teraflop") or bool(cap.chips)
+
+
+def _unreached(view: View, level: pb.Level, cap: pb.Cap, rate: int) -> bool:
+    """Whether a lab with this rate (10^9 operations a second) stays below a cap with all that it has.
+
+    A lab that has the slowest class of accelerators only has the most of them.
+    """
+    if cap.chips:
+        peaks = [peak.gigaflop_per_second for chip in view.terms.chips for peak in chip.peaks]
+        return bool(peaks) and cap.chips * min(peaks) >= rate
+    # One run has until the level's end.
+    periods = level.mandate_periods if cap.scope == pb.CAP_SCOPE_RUN else cap.window_periods
+    return cap.teraflop * 1_000 >= rate * periods * view.terms.period_seconds
+
+
+def runs(view: View) -> Iterator[Finding]:
+    """`cap-above-total`: one run may be larger than all of the same work together."""
+    for level in view.terms.levels:
+        totals = [cap for cap in level.caps if cap.scope == pb.CAP_SCOPE_UNSPECIFIED and cap.HasField("teraflop")]
+        for run in (cap for cap in level.caps if cap.scope == pb.CAP_SCOPE_RUN and cap.HasField("teraflop")):
+            total = next((one for one in totals if set(run.labels) <= set(one.labels)), None)
+            if total is not None and run.teraflop > total.teraflop and total.window_periods >= level.mandate_periods:
+                where = f"levels.{level.name}.caps.{run.name}"
+                also = (f"levels.{level.name}.caps.{total.name}",)
+                yield warning("cap-above-total", where, "never binds: all runs together may do less", also=also)
+
+
+def quantities(view: View) -> Iterator[Finding]:
+    """`cap-above-sq`: what is exempt is worth more than a significant quantity. `uncapped`: it has no ceiling."""
+    worth = view.terms.verification
+    for level in view.terms.levels:
+        for exemption in level.exemptions:
+            path = f"levels.{level.name}.exemptions.{exemption.name}"
+            if not exemption.HasField("cap"):
+                yield warning("uncapped", path, f"{exemption.name} goes on without a ceiling", "give it a cap")
+                continue
+            cap = exemption.cap
+            if not cap.HasField("teraflop") or not cap.window_periods or not worth.significant_quantity_teraflop:
+                continue
+            done = cap.teraflop * worth.window_periods // cap.window_periods
+            if done > worth.significant_quantity_teraflop:
+                times = done // worth.significant_quantity_teraflop
+                within = span(worth.window_periods, view.terms)
+                text = f"{exemption.name} may do more than {times} significant quantities in {within}"
+                yield note("cap-above-sq", f"{path}.cap", text, also=("verification.significant_quantity_teraflop",))
+
+
+def baselines(view: View) -> Iterator[Finding]:
+    """`baseline-missing`: a share of a baseline that the terms do not define."""
+    if view.terms.baseline_periods:
+        return
+    for path, _, cap in _caps(view):
+        if cap.baseline_ppm:
+            yield error(
+                "baseline-missing", path, "a share of a baseline, which nothing defines", "write baseline = 90 d"
+            )
+    for level in view.terms.levels:
+        if any(step.share_ppm < WHOLE for step in level.ramp):
+            text = "steps are shares of a baseline, which nothing defines"
+            yield error("baseline-missing", f"levels.{level.name}.ramp", text, _DEFINE)
+
+
+def checked(view: View) -> Iterator[Finding]:
+    """`not-checked`: caps that are stated and that no evidence is checked against."""
+    for path, _, cap in _caps(view):
+        if cap.scope not in CHECKED:
+            text = f"stated, not checked: what labs attest is summed by label, not by {_SCOPE.get(cap.scope, 'other')}"
+            yield note("not-checked", path, text)
+
+
+def rising(view: View) -> Iterator[Finding]:
+    """`levels-do-not-rise`: a higher level leaves open what a lower one caps, or exempts what it forbids."""
+    for low, high in pairwise(view.terms.levels):
+        for cap in low.caps:
+            special = cap.scope != pb.CAP_SCOPE_UNSPECIFIED or cap.baseline_ppm
+            still = set(cap.labels) & set(high.allowed) or not cap.labels
+            if special and still and not any(as_tight(own, cap, high) for own in high.caps):
+                text = f"{cap.name} of {low.name} is not capped as tightly"
+                also = (f"levels.{low.name}.caps.{cap.name}",)
+                yield error(
+                    "levels-do-not-rise", f"levels.{high.name}.caps", text, "keep the cap of the lower level", also
+                )
+        for exemption in high.exemptions:
+            let = {label for one in low.exemptions for label in one.labels} | set(low.allowed)
+            beyond = [_LABEL.get(label, str(label)) for label in exemption.labels if label not in let]
+            if beyond:
+                text = f"lets through {named(beyond)}, which {low.name} forbids"
+                yield error("levels-do-not-rise", f"levels.{high.name}.exemptions.{exemption.name}", text)
+
+
+def as_tight(tight: pb.Cap, loose: pb.Cap, level: pb.Level) -> bool:
+    """Whether what one cap admits is admitted by another of the same scope."""
+    covers = set(loose.labels) & set(level.allowed) <= set(tight.labels)
+    own = _limits(tight)
+    lower = all(unit in own and own[unit] <= limit for unit, limit in _limits(loose).items())
+    # A sum over a longer window admits less; a run or a cluster has none.
+    return tight.scope == loose.scope and covers and lower and tight.window_periods >= loose.window_periods
+
+
+def _limits(cap: pb.Cap) -> dict[str, int]:
+    """The limits that a cap states."""
+    stated = {"baseline_ppm": cap.baseline_ppm, "chips": cap.chips, "growth_ppm": cap.growth_ppm}
+    limits = {unit: limit for unit, limit in stated.items() if limit}
+    if cap.HasField("teraflop"):
+        limits["teraflop"] = cap.teraflop
+    if cap.HasField("chip_seconds"):
+        limits["chip_seconds"] = cap.chip_seconds
+    return limits

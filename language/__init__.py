@@ -1,4 +1,4 @@
-"""The language in which agreements and pledges are written and read (docs/language.md).
+"""The language in which agreements and pledges are written and read.
 
 Text is compiled to the protobuf terms that everybody signs, and all valid terms can be written as text that compiles
 to the same bytes. The text itself never travels: nothing here is needed to verify anything.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from language.problem import Problem, Unfit, error
+from language.problem import Problem, Unfit, too_large
 from language.units import Dimension, exact, seconds, unit_of, whole
 
 if TYPE_CHECKING:
@@ -107,4 +107,4 @@ def put(message: Message, path: str, value: object, span: Span) -> None:
         else:
             setattr(message, name, value)
     except ValueError:
-        raise Unfit(error("out-of-range", "", f"{value} is more than any term holds", span)) from None
+        raise Unfit(too_large(span)) from None

@@ -147,39 +147,47 @@ class Block:
 
 def _blocks() -> Iterator[Block]:
     """The blocks in the order in which they are written."""
-    top = ("agreement",)
     yield Block(word="agreement", message=pb.Agreement, field="", parents=(), named="name", title="TERMS")
-    yield Block(word="unit", message=pb.UnitOfCompute, field="unit", parents=top, named="name", title="UNIT")
-    yield Block(word="chip", message=pb.ChipClass, field="chips", parents=top, named="name", many=True, title="CHIPS")
+    yield _top("unit", pb.UnitOfCompute, "unit", "UNIT", named="name")
+    yield _top("chip", pb.ChipClass, "chips", "CHIPS", named="name")
     yield Block(word="power", message=pb.PowerBound, field="power", parents=("chip",), many=True)
-    yield Block(word="party", message=pb.Party, field="parties", parents=top, named="name", many=True, title="WHO")
-    yield Block(word="site", message=pb.Site, field="sites", parents=("party",), named="handle", many=True)
-    yield Block(word="seats", message=pb.SeatClass, field="seats", parents=("party",), named="name", many=True)
-    yield Block(word="seat", message=pb.Seat, field="seats", parents=("seats",), named="name", many=True)
-    yield Block(word="class", message=None, field="", parents=top, named="name", many=True)
-    measured = {"parents": top, "named": "name", "many": True}
-    yield Block(word="indicator", message=pb.Indicator, field="indicators", title="MEASURED", **measured)  # type: ignore[arg-type]
-    yield Block(word="event", message=pb.Event, field="events", title="OUTSIDE EVENTS", **measured)  # type: ignore[arg-type]
-    yield Block(word="level", message=pb.Level, field="levels", parents=top, named="name", many=True, title="LEVEL")
+    yield _top("party", pb.Party, "parties", "WHO", named="name")
+    yield _inner("site", pb.Site, "sites", "party", named="handle")
+    yield _inner("seats", pb.SeatClass, "seats", "party")
+    yield _inner("seat", pb.Seat, "seats", "seats")
+    yield _top("class", None, "", "", named="name")
+    yield _top("indicator", pb.Indicator, "indicators", "MEASURED", named="name")
+    yield _top("event", pb.Event, "events", "OUTSIDE EVENTS", named="name")
+    yield _top("level", pb.Level, "levels", "LEVEL", named="name")
     yield Block(word="caps", message=None, field="caps", parents=("level",))
     yield Block(word="cap", message=pb.Cap, field="caps", parents=("caps", "exempt"), named="name", many=True)
-    yield Block(word="exempt", message=pb.Exemption, field="exemptions", parents=("level",), named="name", many=True)
+    yield _inner("exempt", pb.Exemption, "exemptions", "level")
     yield Block(word="brake", message=pb.BrakeTerms, field="brake", parents=("level", "agreement"), title="BRAKE")
-    yield Block(word="rule", message=pb.Rule, field="rules", parents=top, named="name", many=True, title="RULES")
-    yield Block(word="standing", message=pb.Standing, field="standing", parents=top, implied=True, title="A BREACH")
-    yield Block(word="membership", message=pb.Agreement, field="", parents=top, implied=True, title="LEAVING")
-    yield Block(
-        word="verification", message=pb.Verification, field="verification", parents=top, implied=True, title="WORTH"
-    )
-    yield Block(word="prior_report", message=pb.PriorReport, field="prior_report", parents=top, title="BEFORE")
-    yield Block(
-        word="covered_cluster", message=pb.CoveredCluster, field="covered_cluster", parents=top, title="CLUSTERS"
-    )
-    yield Block(word="citation", message=pb.Citation, field="citations", parents=top, named="clause", many=True)
+    yield _top("rule", pb.Rule, "rules", "RULES", named="name")
+    yield _top("standing", pb.Standing, "standing", "A BREACH", implied=True)
+    yield _top("membership", pb.Agreement, "", "LEAVING", implied=True)
+    yield _top("verification", pb.Verification, "verification", "WORTH", implied=True)
+    yield _top("prior_report", pb.PriorReport, "prior_report", "BEFORE")
+    yield _top("covered_cluster", pb.CoveredCluster, "covered_cluster", "CLUSTERS")
+    yield _top("citation", pb.Citation, "citations", "", named="clause")
     yield Block(word="pledge", message=pledge_pb2.Pledge, field="", parents=(), title="PLEDGE")
-    yield Block(
-        word="keep", message=pledge_pb2.PledgeClause, field="clauses", parents=("pledge",), named="level", many=True
+    yield _inner("keep", pledge_pb2.PledgeClause, "clauses", "pledge", named="level")
+
+
+def _top(
+    word: str, message: type[Message] | None, field: str, title: str, *, named: str = "", implied: bool = False
+) -> Block:
+    """A block of the agreement itself; all that are named may stand more than once, but the unit."""
+    many = bool(named) and word != "unit"
+    top = ("agreement",)
+    return Block(
+        word=word, message=message, field=field, parents=top, named=named, many=many, implied=implied, title=title
     )
+
+
+def _inner(word: str, message: type[Message], field: str, parent: str, named: str = "name") -> Block:
+    """A named block within another, as many as are needed."""
+    return Block(word=word, message=message, field=field, parents=(parent,), named=named, many=True)
 
 
 def _rows() -> Iterator[Key]:
@@ -244,8 +252,6 @@ CITED: Final = frozenset(
     }
 )
 """Blocks that are clauses, which a source can be cited for. Others share the citation of the block around them."""
-CHECKED_CAPS: Final = frozenset({"training_total", "post_training_total"})
-"""Caps of a level that attestations can be checked against; the others are stated."""
 
 
 def keys_of(block: str) -> tuple[Key, ...]:

@@ -17,7 +17,7 @@ from language.lower_values import hexadecimal, moment, plain, text
 from language.lower_values import name as value_name
 from language.names import collect, known, name_of, span_of
 from language.parse import parse
-from language.problem import Problem, Unfit, error, in_order
+from language.problem import Problem, Unfit, error, in_order, too_large
 from language.spans import Span
 from language.units import UNITS, Dimension, Unit, measure, seconds
 from protocol.wire import encode
@@ -169,6 +169,8 @@ def _key(context: Context, key: Key, node: ast.Block, message: Message, entry: a
             ALL_HANDLERS[key.kind](context, key, message, value)
     except Unfit as unfit:
         context.report(unfit.problem)
+    except ValueError:
+        context.report(too_large(value.span))
 
 
 @cache
@@ -195,7 +197,7 @@ def _children(context: Context, child: Block, node: ast.Block, message: Message)
     seen: set[str] = set()
     for one in found:
         name = name_of(one)
-        if (name in seen if child.named else seen) and (child.named or not child.many):
+        if (name in seen if child.named else seen) and (child.named or not child.many) and child.word != "citation":
             context.report(error("twice", "", f"{child.word} {name}".strip() + " stands twice", one.head))
             continue
         if child.named or not child.many:

@@ -10,7 +10,7 @@ from language import syntax as ast
 from language.errors import meant
 from language.lower_values import hexadecimal
 from language.names import known
-from language.problem import Problem, Severity, Unfit, error
+from language.problem import Problem, Severity, Unfit, error, too_large
 from language.units import Dimension, exact, measure, unit_of, whole, wrong_kind
 from language.words import CLOCKS, PHASE_SETS, PHASES, STATUS
 from standstill.v1 import condition_pb2 as pb
@@ -94,7 +94,9 @@ def lower(condition: ast.Value, scope: Scope, path: str) -> pb.Condition:
         return _test(condition, scope, path)
     except Unfit as unfit:
         scope.context.report(unfit.problem)
-        return pb.Condition()
+    except ValueError:
+        scope.context.report(too_large(condition.span))
+    return pb.Condition()
 
 
 def _test(condition: ast.Value, scope: Scope, path: str) -> pb.Condition:
@@ -264,7 +266,9 @@ def _keeps(condition: ast.Keeps, scope: Scope, path: str) -> pb.Condition:
         text = f'"{scope.context.document.said(condition.group.span)}" counts members that may join'
         raise Unfit(error("shares-of-members", "", text, condition.group.span, "name them: at least 2 of { ... }"))
     group = _counted(condition.group, "lab", scope)
-    return pb.Condition(keeps=pb.Condition.Keeps(level=level, k=group.k or len(group.of), of=group.of))
+    # Labs of one owner count once, so all of them are as many as their owners.
+    owners = {scope.context.names.owners.get(lab, lab) for lab in group.of}
+    return pb.Condition(keeps=pb.Condition.Keeps(level=level, k=group.k or len(owners), of=group.of))
 
 
 def _honored(condition: ast.Keeps, level: int, lasting: ast.Quantity, scope: Scope) -> pb.Condition:
@@ -339,7 +343,9 @@ def _since(condition: ast.Since, scope: Scope, path: str) -> pb.Condition:
     periods = scope.context.periods(condition.lasting, "a clock")
     # Clocks are whole: above p is at least p + 1, below p is not yet p.
     periods += condition.sign in {">", "<="}
-    clock = pb.Condition.Elapsed(level=scope.level(condition.level), periods=periods, since=CLOCKS[said.text])
+    # The clock of the agreement is that of no level.
+    level = 0 if said.text == "entry" and condition.level is None else scope.level(condition.level)
+    clock = pb.Condition.Elapsed(level=level, periods=periods, since=CLOCKS[said.text])
     made = pb.Condition(elapsed=clock)
     return made if condition.sign in {">", ">="} else pb.Condition(negation=made)
 

@@ -87,7 +87,7 @@ def _count(context: Context, k: int, of: ast.Name | ast.Listed) -> pb.Need.Count
     if (role := of.text.removesuffix("s")) in ROLES:
         return pb.Need.Count(k=k, role=pb.Role.Name(ROLES[role]))  # type: ignore[arg-type]
     if of.text in names.parties:
-        return pb.Need.Count(k=k, voters=[of.text])
+        return _at_most(k, [of.text], of)
     seated = [f"{council}.{one}" for one, council in names.seats.items()]
     near = meant(of.text, [*names.classes, *seated, *ROLES, *names.parties])
     raise Unfit(error("unknown-name", "", f"{of.text} is no class, seats, role or party.", of.span, near))

@@ -79,7 +79,7 @@ def collect(block: ast.Block) -> Names:
     parties = list(_named(block, "party"))
     return Names(
         parties=frozenset(name for name, _ in parties),
-        labs=frozenset(name for name, party in parties if "lab" in _words(_value(party, "role"))),
+        labs=frozenset(name for name, party in parties if _is_lab(party)),
         owners={name: "".join(_words(_value(party, "owner"))) for name, party in parties},
         levels={name: _rank(level, number) for number, (name, level) in enumerate(levels, 1)},
         rules=frozenset(name for name, _ in _named(block, "rule")),
@@ -105,6 +105,10 @@ def indicator_unit(value: ast.Value | None) -> str:
     if not isinstance(value, ast.Word | ast.Text):
         return ""
     return COMPUTE_UNIT if value.text == "FLOP" and isinstance(value, ast.Word) else value.text
+
+
+def _is_lab(party: ast.Block) -> bool:
+    return any(word in {"lab", "labs"} for word in _words(_value(party, "role")))
 
 
 def _named(block: ast.Block, word: str) -> Iterator[tuple[str, ast.Block]]:

@@ -95,6 +95,11 @@ def error(code: str, clause: str, text: str, span: Span | None, remedy: str = ""
     return Problem(code, Severity.ERROR, clause, text, remedy, span)
 
 
+def too_large(span: Span) -> Problem:
+    """A number that its field cannot hold; protobuf says so with a ValueError."""
+    return error("out-of-range", "", "a number is larger than any term holds", span)
+
+
 def in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """Problems as a reader meets them: by place, those without one last, each once."""
     placed = sorted(

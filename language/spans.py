@@ -27,16 +27,3 @@ class Span:
 
     def __str__(self) -> str:
         return f"{self.line}:{self.column}"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A part of the terms, and where the text says it.
-
-    Attributes:
-        path: dotted path of the field as in refusals, such as `levels.pause.trigger.all[0].reading`.
-        span: where it is written; None for what a default says.
-    """
-
-    path: str
-    span: Span | None

@@ -222,8 +222,9 @@ def _status(test: pb.Condition.IsStatus, around: Terms) -> str:
 
 
 def _elapsed(test: pb.Condition.Elapsed, around: Terms) -> str:
-    clock = word_of(CLOCKS, test.since) + around.of_level(test.level, "of")
-    return f"since {clock} >= {around.span(test.periods)}"
+    implied = 0 if test.since == pb.SINCE_ENTRY else around.own_level
+    of = "" if test.level == implied else f" of {around.level(test.level)}"
+    return f"since {word_of(CLOCKS, test.since)}{of} >= {around.span(test.periods)}"
 
 
 def _carried(test: pb.Condition.Carried, around: Terms) -> str:

@@ -35,7 +35,7 @@ def told(text: str) -> list[str]:
 
 BASE: Final = lowered(FRONTIER)
 ROWS: Final[list[tuple[str, str, dict[str, Any]]]] = [
-    ("late = 2 h", "late = 90 min", {"freshness.late_periods": 2}),
+    ("late = 2 h", "late = 121 min", {"freshness.late_periods": 3}),
     ("late = 2 h", "late = 3 periods", {"freshness.late_periods": 3}),
     ("start = 2027-01-03T00:00Z", "start = 2027-01-04", {"start": 1_799_020_800}),
     ("publish_within = 15 min", "publish_within = 30 s", {"freshness.publish_within_seconds": 30}),
@@ -156,7 +156,8 @@ def test_confirmation_needs_one_more_report() -> None:
     horizon, share = BASE.indicators[:2]
 
     assert (horizon.reports, horizon.confirmations) == (1, 0)
-    assert (share.reports, share.confirmations, share.by_subject, share.confirmed_by) == (2, 1, True, ["evalco"])
+    assert (share.reports, share.confirmations, share.by_subject) == (2, 1, True)
+    assert list(share.confirmed_by) == ["evalco"]
 
 
 def test_a_source_is_cited_for_its_clause() -> None:
@@ -174,51 +175,45 @@ def test_a_field_is_placed_where_it_is_said() -> None:
     assert document.said(places["freshness.late_periods"]) == "2 h"
     assert document.said(places["levels.pause.trigger.any[1]"]).startswith("doubling of")
     assert document.said(places["levels.pause.brake.ratified_by"]) == "call_pause"
-    assert document.said(
-        places["levels.slowdown.caps.cluster"]
-        if "levels.slowdown.caps.cluster" in places
-        else places["levels.slowdown.caps"]
-    )
     assert document.said(places["parties.beta.owner"]) == '"Beta Inc"'
 
 
 MISTAKES: Final = [
-    ("late = 2 h", "latte = 2 h", "5:3 unknown-key: agreement has no key latte. Did you mean late?"),
-    ("late = 2 h", "late = 2 h late = 3 h", "5:14 twice: late is said twice; remove one"),
-    ("level pause {", "levle pause {", "40:3 unknown-key: agreement has no block levle. Did you mean level?"),
-    ("rule lift_pause {", "rule call_pause {", "53:3 twice: rule call_pause stands twice"),
-    ("standing   {", "standing x {", "57:12 syntax: standing has no name"),
-    ("rule lift_pause {", "rule {", "53:3 missing-name: rule needs a name"),
-    ("period = 1 h", "", "2:1 missing-key: agreement needs period: length of a period; everything is counted in periods"),
-    ("[alpha, beta, gamma, chipco", "[alpha, beta, gama, chipco", "6:28 unknown-name: gama is no party. Did you mean gamma?"),
-    ("called_by = call_pause", "called_by = cal_pause", "40:54 unknown-name: cal_pause is no rule. Did you mean call_pause?"),
-    ("role = lab  ", "role = labb ", "11:25 unknown-word: role is lab or supplier or meter or evaluator or verifier"
-     " or council or operator or inspector, not labb. Did you mean lab?"),
-    ("snap_back = yes", "snap_back = yes drift = 3", None),
-    ("20_000 chips", "20_000 H100e", "37:22 wrong-kind: cluster is a number of chips, 20_000 H100e is a rate of compute;"
-     " write 20_000 chips"),
-    ("baseline per 30 d", "baseline", "36:50 syntax: a share is of something, per span; write 50 % of baseline per 30 d"),
-    ("[inference,", "[train, inference,", "47:29 contradiction: training_total is 0 and allow lists train; take it out of allow"),
-    ("[50 % after 0 d, 100 % after 14 d]", "[50 % after 0 d, 40 % after 14 d]", "38:30 ramp-falls: steps must rise to 100 %"),
-    ("2 of public   open = 72 h", "4 of [alpha]   open = 72 h", "52:48 cannot-be-met: 4 of 1 voters"),
-    ("5 % per 90 d   dis", "1 ppm per 90 d   dis", None),
-    ("late = 2 h", "late = 2 months", "5:10 wrong-kind: late is an exact time, 2 months is a time in calendar words;"
-     " write 60 d"),
-    ("late = 2 h", "late = 1e15 h", None),
-    ("2027-01-03T00:00Z", "2027-02-30", "4:11 wrong-kind: there is no 2027-02-30"),
-    ("chip_table = preset", 'chip_table = "chips.csv"', "7:55 missing-table: the table chips.csv was not given"),
-    ('cite = "ours"', "verdict = 2", "3:18 unknown-key: agreement has no key verdict."),
-    ("detection = 90 %", "verdict = 2", "60:5 retired: verdict is no longer written; the quorum follows from dishonest_verifiers"),
-]  # fmt: skip
+    ("late = 2 h", "latte = 2 h", "5:3 unknown-key", "has no key latte. Did you mean late?"),
+    ("late = 2 h", "late = 2 h late = 3 h", "5:14 twice", "late is said twice"),
+    ("level pause {", "levle pause {", "40:3 unknown-key", "has no block levle. Did you mean level?"),
+    ("level pause {", "seat pause {", "40:3 misplaced-block", "seat stands in seats, not in agreement"),
+    ("rule lift_pause {", "rule call_pause {", "51:3 twice", "rule call_pause stands twice"),
+    ("standing   {", "standing x {", "55:12 syntax", "standing has no name"),
+    ("rule lift_pause {", "rule {", "51:3 missing-name", "rule needs a name"),
+    ("period = 1 h", "", "2:1 missing-key", "agreement needs period: length of a period"),
+    ("gamma, chipco", "gama, chipco", "6:28 unknown-name", "gama is no party. Did you mean gamma?"),
+    ("called_by = call_pause", "called_by = cal_pause", "40:60 unknown-name", "Did you mean call_pause?"),
+    ("role = lab  ", "role = labb ", "11:25 unknown-word", "not labb. Did you mean lab?"),
+    ("snap_back = yes", "snap_back = yes drift = 3", "40:114 unknown-key", "level has no key drift"),
+    ("20_000 chips", "20_000 H100e", "37:22 wrong-kind", "20_000 H100e is a rate of compute; write 20_000 chips"),
+    ("baseline per 30 d", "baseline", "36:56 syntax", "a share is of something, per span"),
+    ("[inference,", "[train, inference,", "47:29 contradiction", "is 0 and allow lists train; take it out of allow"),
+    ("100 % after 14 d", "40 % after 14 d", "38:30 ramp-falls", "steps must rise to 100 %"),
+    ("2 of public   open", "4 of [alpha]   open", "50:51 cannot-be-met", "4 of 1 voters"),
+    ("5 % per 90 d   dis", "1 ppm per 90 d   dis", "58:38 no-such-rate", "no rate of the table is as low"),
+    ("late = 2 h", "late = 2 months", "5:10 wrong-kind", "2 months is a time in calendar words; write 60 d"),
+    ("late = 2 h", "late = 1e15 h", "5:10 out-of-range", "a number is larger than any term holds"),
+    ("lab >= 24 h", "lab >= 1e30 h", "32:31 out-of-range", "a number is larger than any term holds"),
+    ("2 of board.lab_votes", "1e20 of board.lab_votes", "51:27 out-of-range", "a number is larger than any term holds"),
+    ("2 of board.lab_votes", "2 of evalco", "51:32 cannot-be-met", "2 of 1 voters"),
+    ("2027-01-03T00:00Z", "2027-02-30", "4:11 wrong-kind", "there is no 2027-02-30"),
+    ("= preset", '= "chips.csv"', "7:56 missing-table", "the table chips.csv was not given"),
+    ("detection = 90 %", "verdict = 2", "58:5 retired", "the quorum follows from dishonest_verifiers"),
+]
 
 
-@pytest.mark.parametrize(("old", "new", "said"), MISTAKES, ids=[row[1] for row in MISTAKES])
-def test_a_mistake_is_told_where_it_stands_with_what_to_write(old: str, new: str, said: str | None) -> None:
-    found = told(changed(FRONTIER, old, new))
+@pytest.mark.parametrize(("old", "new", "head", "words"), MISTAKES, ids=[row[1] for row in MISTAKES])
+def test_a_mistake_is_told_where_it_stands_with_what_to_write(old: str, new: str, head: str, words: str) -> None:
+    found = [one for one in told(changed(FRONTIER, old, new)) if one.startswith(f"{head}: ")]
 
-    assert found
-    if said is not None:
-        assert said in found
+    assert len(found) == 1, told(changed(FRONTIER, old, new))
+    assert words in found[0]
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -230,7 +225,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_a_text_without_an_agreement_has_no_terms() -> None:
     assert told("party alpha { role = lab }") == ['1:1 missing-block: no agreement "NAME" { ... }']
     assert told("") == ['1:1 missing-block: no agreement "NAME" { ... }']
-    assert told(FRONTIER + "late = 2 h") == ["62:1 misplaced-block: a text is one agreement { ... }"]
+    assert told(FRONTIER + "late = 2 h") == ["61:1 misplaced-block: a text is one agreement { ... }"]
 
 
 def test_pending_keys_come_from_descriptors() -> None:

@@ -105,6 +105,7 @@ def atoms() -> st.SearchStrategy[cond.Condition]:
             lambda n, p, s: c(elapsed=c.Elapsed(level=n, periods=p, since=s)),
             *(rank, periods, st.sampled_from(cond.Since.values())),
         ),
+        st.builds(lambda p: c(elapsed=c.Elapsed(periods=p, since=cond.SINCE_ENTRY)), periods),
         st.builds(
             lambda e, n, p: c(event=c.EventSeen(event=e, level=n, periods=p)),
             *(st.sampled_from(EVENTS), st.integers(0, len(LEVELS)), st.integers(0, 50)),

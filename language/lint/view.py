@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from language.satisfy import World, restrictive
+from language.units import show_seconds
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
@@ -129,9 +130,5 @@ def named(names: Iterable[str]) -> str:
 
 
 def span(periods: int, terms: pb.Agreement) -> str:
-    """A duration in the largest unit that divides it."""
-    seconds = periods * terms.period_seconds
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds and seconds % length == 0:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
+    """A duration as the text writes it."""
+    return show_seconds(periods * terms.period_seconds)

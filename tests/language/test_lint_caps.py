@@ -74,7 +74,7 @@ def exempt(**changes: Any) -> pb.Agreement:
 def test_an_exemption_worth_more_than_a_significant_quantity_is_noted() -> None:
     cap = pb.Cap(name="evals", labels=[q.LABEL_EVAL], teraflop=10**9, window_periods=8)
     finding = only(exempt(cap=cap), "cap-above-sq")
-    assert finding.text == "evals may do more than 3 significant quantities in 1 d"
+    assert finding.text == "evals may do more than 3 significant quantities in 24 h"
     cap.window_periods = 24
     assert not found(exempt(cap=cap), "cap-above-sq")
 

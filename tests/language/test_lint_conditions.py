@@ -55,7 +55,7 @@ def test_a_clock_after_the_sunset_never_lifts() -> None:
     resume = joined("all", elapsed(PAUSE, 2), late)
     finding = only(with_level(PAUSE, resume=resume, mandate_periods=24), "never-lifts")
     assert finding.path == "levels.pause.resume.all[1]"
-    assert finding.text == "since in_force >= 2 d is after the 1 d sunset"
+    assert finding.text == "since in_force >= 48 h is after the 24 h sunset"
     assert finding.also == ("levels.pause.mandate_periods",)
     assert not found(
         with_level(PAUSE, resume=joined("all", elapsed(PAUSE, 2), late), mandate_periods=49), "never-lifts"

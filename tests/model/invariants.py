@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from protocol import facts
+from protocol import pledges
 from protocol.state import RESTRICTIVE, Membership, Stage, Standing, group_key
 from protocol.truth import Truth
 from standstill.v1 import agreement_pb2, decision_pb2, header_pb2
@@ -415,11 +415,11 @@ def giving_notice_shortens_nothing(move: Move) -> str | None:
 
 def more_pledged_never_binds_fewer(move: Move) -> str | None:
     """Had any one lab pledged to keep the highest level whatever happens, nobody would keep less."""
-    kept = facts.solve(move.agreement, move.after, {}).kept
+    kept = pledges.solve(move.agreement, move.after, {}).kept
     for lab in move.agreement.labs:
         held = replace(move.after.pledges[lab], older=move.world.firmest)
         more = replace(move.after, pledges={**move.after.pledges, lab: held})
-        found = facts.solve(move.agreement, more, {}).kept
+        found = pledges.solve(move.agreement, more, {}).kept
         fewer = [name for name in kept if found[name] < kept[name]]
         if fewer:
             return f"had {lab} pledged more, {fewer[0]} would keep {found[fewer[0]]} instead of {kept[fewer[0]]}"

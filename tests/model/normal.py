@@ -31,6 +31,7 @@ AT_PERIOD: Final[Mapping[str, tuple[str, ...]]] = {
     "BallotState": ("period",),
     "ReportState": ("period",),
     "Conduct": ("out_since", "cause"),
+    "EventState": ("period",),
     "InquiryState": ("period",),
     "GrantState": ("start", "until"),
 }

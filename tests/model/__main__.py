@@ -28,9 +28,7 @@ EVERY: Final = 25
 
 @click.command()
 @click.argument("lenses", nargs=-1, metavar="[LENS]...", type=click.Choice(list(LENSES)))
-@click.option(
-    "--full", is_flag=True, help="More choices and longer clocks, one process a lens: hours instead of minutes."
-)
+@click.option("--full", is_flag=True, help="More choices and longer clocks, one process a lens: takes long.")
 @click.option("--deepest", type=click.IntRange(min=1), help="Follow each course of events for so many closings only.")
 @click.option("--mutants", is_flag=True, help="Break the code on purpose and show which invariant finds it.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")

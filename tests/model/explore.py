@@ -95,13 +95,20 @@ class _Search:
         return tuple(reversed(words))
 
 
-def explore(lens: Lens, watch: Callable[[int, int], None] | None = None, *, deepest: int | None = None) -> Explored:
+def explore(
+    lens: Lens,
+    watch: Callable[[int, int], None] | None = None,
+    *,
+    deepest: int | None = None,
+    most: int | None = None,
+) -> Explored:
     """Explore a lens to its end, or to the first invariant that does not hold.
 
     Args:
         lens: what to explore.
         deepest: how many closings to follow each course of events; None: until nothing new can happen.
         watch: told now and then how many states are done and how many are known.
+        most: how many closings to try before giving up; None: any number.
     """
     start = time.monotonic()
     world = World(lens.agreement)
@@ -112,7 +119,8 @@ def explore(lens: Lens, watch: Callable[[int, int], None] | None = None, *, deep
     waiting = deque(range(len(search.states)))
     while waiting and found.broken is None:
         number = waiting.popleft()
-        if deepest is not None and search.depth[number] >= deepest:
+        too_deep = deepest is not None and search.depth[number] >= deepest
+        if too_deep or (most is not None and found.transitions >= most):
             found.complete = False
             continue
         known = len(search.states)

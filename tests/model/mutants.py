@@ -95,7 +95,7 @@ _LEVELS: Final = "protocol.levels"
 _PHASES: Final = "protocol.fold.phases"
 _BIND: Final = "protocol.fold.bind"
 _DECISIONS: Final = "protocol.decisions"
-_PLEDGES: Final = "protocol.pledges"
+_PLEDGES: Final = "protocol.pledge_problem"
 _CONDUCT: Final = "protocol.conduct"
 _STANDING: Final = "protocol.fold.standing"
 
@@ -231,24 +231,24 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "an unknown clause binds",
         _PLEDGES,
-        "(value.value == Truth.UNKNOWN and before >= rank)",
-        "value.value == Truth.UNKNOWN",
+        "(found == Truth.UNKNOWN and before >= clause.level)",
+        "found == Truth.UNKNOWN",
         "pledges",
         "nobody_is_bound_by_a_clause_that_does_not_hold",
     ),
     Mutant(
         "an unknown clause releases",
         _PLEDGES,
-        "return value.value == Truth.TRUE or (",
-        "return value.value == Truth.TRUE or False and (",
+        "if found == Truth.TRUE or (",
+        "if found == Truth.TRUE or False and (",
         "pledges",
         "nobody_is_released_on_unknown",
     ),
     Mutant(
         "who lost standing is still relied on",
-        "protocol.facts",
-        "return self.state.conduct[lab].standing is not Standing.OUT and",
-        "return",
+        _PLEDGES,
+        "lab in state.conduct and state.conduct[lab].standing is not Standing.OUT for lab in labs",
+        "lab in state.conduct for lab in labs",
         "standing",
         "nobody_is_bound_by_a_clause_that_does_not_hold",
     ),

@@ -50,7 +50,7 @@ GONE: Final[Mapping[str, Mapping[str, Any]]] = {
     "PartyState": {"size": 2},
     "BallotState": {"index": 0, "identity": b""},
     "ReportState": {"index": 0, "identity": b""},
-    "VerdictState": {"identity": b""},
+    "VerdictState": {"index": 0, "identity": b""},
     "EventState": {"index": 0, "identity": b""},
     "InquiryState": {"index": 0},
     # Labs attest every period: silence is no part of the models.

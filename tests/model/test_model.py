@@ -34,6 +34,9 @@ DEEPEST: Final = {
 }
 """Closings followed in each lens: as many as one run of the tests has time for. `python -m tests.model` follows all."""
 
+MOST: Final = 50_000
+"""Closings tried before broken code counts as not found."""
+
 
 @cache
 def _explored(name: str) -> Explored:
@@ -59,7 +62,7 @@ def test_the_small_scope_passes_through_phases_again_and_again() -> None:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_finds_the_rule_that_was_broken(mutant: Mutant) -> None:
     with broken(mutant):
-        found = explore(LENSES[mutant.lens](full=False), deepest=9)
+        found = explore(LENSES[mutant.lens](full=False), deepest=9, most=MOST)
 
     assert found.broken is not None
     assert found.broken.invariant == mutant.invariant

@@ -14,8 +14,8 @@ from protocol.state import Binding, LevelState, Membership, Stage, read_state
 from standstill.v1 import decision_pb2
 from tests.bodies import exemption_request
 from tests.builders import PAUSE, World, ballot, withdrawal
-from tests.protocol.changing import reasons
-from tests.protocol.exempt import USUAL, agreed, exemption
+from tests.protocol.changing import amend, reasons
+from tests.protocol.exempt import USUAL, agreed, exempting, exemption
 from tests.terms import change
 
 EXEMPT = decision_pb2.MOTION_EXEMPT
@@ -146,3 +146,18 @@ def test_a_duty_names_the_grants_that_run_for_its_level() -> None:
     assert not duty(USUAL, state, "alpha", grant.until).grants
     assert not duty(USUAL, state, "alpha", grant.start - 1).grants
     assert not duty(USUAL, state, "beta", grant.start).grants
+
+
+def test_grants_and_requests_end_where_terms_ask_for_none_any_more() -> None:
+    for kept in (True, False):
+        world = World(agreed(*_BOTH, amended_by="council")).found()
+        ask(world, "beta", "gamma")
+        world["beta"].say(REQUEST)
+        world.close()
+        after = exempting(_BOTH[0], exemption("trial", on_request=kept), amended_by="council", name="amended")
+        amend(world, wire.encode(after))
+        assert world.state.terms == sha256(wire.encode(after)).digest()
+        assert (list(world.state.grants), list(world.state.requests)) == (([PLACE], ["beta"]) if kept else ([], []))
+
+
+_BOTH = (exemption(), exemption("trial", on_request=True))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocol import agreement_meaning as meaning
 from protocol import agreement_standing as standing
-from protocol import decision_rules, not_evaluated, source_rules
+from protocol import decision_rules, exemption_rules, not_evaluated, source_rules
 from protocol.agreement_limits import CLASS_NAME, LABELS, MAX_PERIODS, NAME, ORIGIN, names, within
 from protocol.errors import Reason, Refused
 from protocol.keys import admit_public_key
@@ -90,6 +90,7 @@ def names_are_well_formed(terms: pb.Agreement) -> Iterator[Refused]:
     yield from names("rules", NAME, [rule.name for rule in terms.rules])
     for level in terms.levels:
         yield from names(f"levels.{level.name}.caps", NAME, [cap.name for cap in level.caps])
+        yield from names(f"levels.{level.name}.exemptions", NAME, [one.name for one in level.exemptions])
 
 
 def parties_are_complete(terms: pb.Agreement) -> Iterator[Refused]:
@@ -186,7 +187,13 @@ _NAMES: _Rules = (
     decision_rules.rules_are_named,
     decision_rules.needs_are_well_formed,
 )
-_OF_DRAFTS: _Rules = (meaning.clocks_agree, decision_rules.brakes_are_timed, meaning.levels_rise)
+_OF_DRAFTS: _Rules = (
+    meaning.clocks_agree,
+    decision_rules.brakes_are_timed,
+    meaning.levels_rise,
+    exemption_rules.exemptions_are_counted,
+    exemption_rules.exemptions_rise,
+)
 _MEANING: _Rules = (
     meaning.quorums_can_be_met,
     source_rules.enough_may_report,
@@ -196,6 +203,8 @@ _MEANING: _Rules = (
     meaning.clocks_agree,
     decision_rules.brakes_are_timed,
     meaning.levels_rise,
+    exemption_rules.exemptions_are_counted,
+    exemption_rules.exemptions_rise,
     meaning.conditions_make_sense,
     meaning.sources_are_independent,
     meaning.required_evidence_has_a_source,

@@ -172,7 +172,12 @@ def _blind_spots(case: Case) -> Iterator[str]:
     yield f"Energy is seen by {seen_by}; a source that lies is not noticed by itself."
     if "" in meters:
         yield "A site has no independent meter: its energy is the lab's word."
-    if case.level is not None and any(cap.HasField("teraflop") for cap in case.level.caps):
+    caps = [*case.level.caps, *(one.cap for one in case.level.exemptions)] if case.level is not None else []
+    if any(cap.HasField("teraflop") for cap in caps):
         yield "Operations are the lab's word: a cap on them counts what is stated, checked only against the peak."
     if case.level is not None and not TRAINING & set(case.level.allowed):
         yield "Training inside allowed work that draws the same power is not seen: only energy and counts are compared."
+    for one in case.level.exemptions if case.level is not None else ():
+        yield f"That work under {one.name} is what the exemption is for is the lab's word."
+        if one.sampled_ppm:
+            yield f"{one.sampled_ppm} ppm of {one.name} is to be looked at closely; no statement shows whether it was."

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
+from protocol import exemptions
 from protocol.errors import Reason, Refused
 from protocol.judgement import judged
 from protocol.revocation import by_revoked_key, is_key_set, revoked
@@ -141,6 +142,7 @@ def needs(agreement: Agreement, duty: Duty, lab: str, period: int) -> list[Need]
     """Every statement that a case may rest on, by log and kind."""
     level = agreement.levels.get(duty.level)
     reach = max((cap.window_periods for cap in level.caps), default=1) if level else 1
+    reach = max(reach, exemptions.reach(level, duty, period))
     own = agreement.parties[lab].origin
     found = [
         Need(own, pb.KIND_COMPUTE_ATTESTATION, max(period - reach + 1, 0), period),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from protocol.conduct import Freshness, freshness
@@ -14,6 +14,7 @@ from protocol.state import GOVERNS_AFTER, Membership, Stage, Status
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
     from protocol.state import LevelState, State
+    from protocol.state_entries import GrantState
 
 __all__ = ["GOVERNS_AFTER", "Duty", "duty", "last_attested", "silence"]
 
@@ -28,6 +29,7 @@ class Duty:
         since: first period in which the restriction applies in full, after the wind-down; 0 for level 0.
         winding: rank of a higher level that is being wound down to; 0 if there is none.
         reports: whether the lab must attest at all.
+        grants: of exemptions of that level to the lab that run in the period, by name.
     """
 
     level: int = 0
@@ -35,6 +37,7 @@ class Duty:
     since: int = 0
     winding: int = 0
     reports: bool = False
+    grants: tuple[tuple[str, GrantState], ...] = ()
 
 
 def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
@@ -58,7 +61,18 @@ def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
         else:
             winding = rank
     above = winding if winding > found.level else 0
-    return Duty(level=found.level, episode=found.episode, since=found.since, winding=above, reports=reports)
+    grants = _grants(state, lab, found.level, period)
+    return replace(found, winding=above, grants=grants)
+
+
+def _grants(state: State, lab: str, rank: int, period: int) -> tuple[tuple[str, GrantState], ...]:
+    """Exemptions of a level that a lab has been granted for a period."""
+    held = ((place.split("|"), grant) for place, grant in state.grants.items())
+    return tuple(
+        (name, grant)
+        for (of, level, name), grant in held
+        if of == lab and int(level) == rank and grant.start <= period < grant.until
+    )
 
 
 def _over(agreement: Agreement, state: State, lab: str, period: int) -> set[int]:

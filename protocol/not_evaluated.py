@@ -17,7 +17,6 @@ from protocol.errors import Reason, Refused
 NOT_EVALUATED: Final = frozenset(
     {
         # limits of levels
-        "Level.exemptions",
         "Level.ramp",
         "Level.seal_periods",
         "Cap.scope",
@@ -25,8 +24,6 @@ NOT_EVALUATED: Final = frozenset(
         "Cap.chips",
         "Cap.growth_ppm",
         "Agreement.baseline_periods",
-        # membership and amendment
-        "Agreement.exempted_by",
     }
 )
 """Fields as `Message.field`, with the names of the .proto files."""

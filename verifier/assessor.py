@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from daemon.journal import journal
+from protocol import exemptions
 from protocol.appraisal import Appraisal, appraise
 from protocol.authoring import Draft
 from protocol.case import build_case, concerns, needs
@@ -155,15 +156,21 @@ class Assessor:
 
     def _windows(self, lab: str, period: int, newest: int) -> Iterator[int]:
         """Later periods up to the newest assessed in which a cap of the lab's level counts what it did in this one."""
-        for later in range(period + 1, min(period + self._longest_window, newest + 1)):
+        for later in range(period + 1, min(period + self._longest_window(newest), newest + 1)):
             state = self._state_for(later)
             owed = duty(self._agreement, state, lab, later)
-            if owed.level and later - _window(in_force(self._agreement, state).levels[owed.level]) < period:
+            if not owed.level:
+                continue
+            level = in_force(self._agreement, state).levels[owed.level]
+            if later - max(_window(level), exemptions.reach(level, owed, later)) < period:
                 yield later
 
-    @property
-    def _longest_window(self) -> int:
-        return max(map(_window, self._terms.levels.values()), default=1)
+    def _longest_window(self, newest: int) -> int:
+        levels = self._terms.levels.values()
+        # What is granted counts for as long as it was asked for.
+        if any(one.on_request for level in levels for one in level.exemptions):
+            return newest + 1
+        return max(map(_window, levels), default=1)
 
     def _moved(self, origin: str, row: StoredLeaf, newest: Mapping[str, int]) -> Iterator[str]:
         """Labs of a delivery that is said late: they are assessed already for a period that counts it."""
@@ -218,8 +225,9 @@ class Assessor:
 
 
 def _window(level: agreement_pb2.Level) -> int:
-    """Periods that the longest cap of a level counts together; 1 without caps."""
-    return max((cap.window_periods for cap in level.caps), default=1)
+    """Periods that the longest cap of a level, or of an exemption of it, counts together; 1 without caps."""
+    caps = [*level.caps, *(one.cap for one in level.exemptions)]
+    return max((cap.window_periods for cap in caps), default=1)
 
 
 def sketch(appraisal: Appraisal) -> str:

@@ -17,6 +17,7 @@ from protocol.checks import (
     chip_time,
     completeness,
     energy_use,
+    exemption,
     flop_ceiling,
     halt,
     level,
@@ -59,6 +60,7 @@ CHECKS: Final = tuple(
         energy_use,
         meter,
         level,
+        exemption,
         halt,
     )
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from protocol.checks.finding import BREACHED, DISCREPANT, INCONCLUSIVE, figure, finding
+from protocol.exemptions import exemption_of
 from standstill.v1 import quantity_pb2
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def check(case: Case) -> Iterator[Finding]:
     halted = {run.label for run in halt.body.runs}
     for site, attestation in case.attestations.items():
         for use in attestation.body.use:
-            if use.label in halted and use.label not in level.allowed and use.held.value:
+            outside = use.label not in level.allowed and not exemption_of(level, use)
+            if use.label in halted and outside and use.held.value:
                 label = quantity_pb2.Label.Name(use.label).removeprefix("LABEL_").lower()
                 text = f"{case.lab} reported that {label} was halted, and held chips for it afterwards."
                 figures = [figure("observed", use.held.value, "chip-seconds"), figure("expected", 0, "chip-seconds")]

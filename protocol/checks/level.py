@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from protocol.checks.finding import BREACHED, INCONCLUSIVE, figure, finding
+from protocol.exemptions import exemption_of
 from standstill.v1 import quantity_pb2
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def check(case: Case) -> Iterator[Finding]:
         return
     for site, attestation in case.attestations.items():
         for use in attestation.body.use:
-            if use.held.value and use.label not in level.allowed:
+            if use.held.value and use.label not in level.allowed and not exemption_of(level, use):
                 label = quantity_pb2.Label.Name(use.label).removeprefix("LABEL_").lower()
                 text = f"{case.lab} held chips for {label}, which {level.name} does not allow."
                 figures = [
@@ -52,7 +53,7 @@ def _cap(case: Case, level: agreement_pb2.Level, cap: agreement_pb2.Cap) -> Iter
     refs = [statement.ref for statement in inside]
     said: dict[tuple[int, bytes], list[list[Use]]] = {}
     for statement in inside:
-        uses = [use for use in statement.body.use if use.label in cap.labels]
+        uses = [use for use in statement.body.use if use.label in cap.labels and not exemption_of(level, use)]
         said.setdefault((statement.header.period, statement.header.site), []).append(uses)
     earlier = sum(period < case.period for period, _ in said)
     if earlier < (case.period - first) * len(case.sites):

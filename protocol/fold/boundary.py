@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from protocol import pledges
 from protocol.fold.amendments import take_over
+from protocol.fold.grants import expire
 from protocol.state import Membership, Stage
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def boundary(work: Work) -> None:
-    """1: what was scheduled for this step: exits, the end of pledges that were replaced, terms that take over."""
+    """1: what was scheduled for this step: exits, ends of replaced pledges and of grants, terms that take over."""
     # Exit only when the notice has run out, every level is open and no brake runs (annex 3.4).
     quiet = all(level.stage is Stage.OPEN and not level.brake_left for level in work.old.levels.values())
     parties = {}
@@ -29,6 +30,7 @@ def boundary(work: Work) -> None:
     ran = {lab: _run(work, lab, pledge) for lab, pledge in work.old.pledges.items()}
     work.new = replace(work.new, parties=parties, pledges=ran)
     take_over(work)
+    expire(work)
 
 
 def _run(work: Work, lab: str, pledge: PledgeState) -> PledgeState:

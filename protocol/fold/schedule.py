@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from protocol.fold.amendments import amendments
+from protocol.fold.grants import grants
 from protocol.fold.newcomers import admissions, joined
 from protocol.state import Membership, Status
 from standstill.v1 import header_pb2 as pb
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def schedule(work: Work) -> None:
-    """10: what takes effect with the next step: entry into force, new pledges, notices, admissions, amendments."""
+    """10: what takes effect with the next step: entry into force, pledges, notices, newcomers, amendments, grants."""
     parties, held = dict(work.new.parties), dict(work.new.pledges)
     # Of several pledges of a lab in one record only the newest was ever in force.
     newest = {work.agreement.logs[leaf.origin]: leaf.body for leaf in work.of_kind(pb.KIND_PLEDGE)}
@@ -33,6 +34,7 @@ def schedule(work: Work) -> None:
     _form(work)
     admissions(work)
     amendments(work)
+    grants(work)
 
 
 def _form(work: Work) -> None:

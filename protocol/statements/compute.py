@@ -28,15 +28,15 @@ _HOLDERS: Final = (agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER)
 
 
 def attestation(body: pb.ComputeAttestation, header: Header, agreement: Agreement) -> None:
-    """One site, one period: every class once, every class and label once, every figure in its unit."""
+    """One site, one period: every class once, every class, label and exemption once, every figure in its unit."""
     require_span(body.start, body.end, header.period, agreement, "attestation")
     chips = {row.chip_class for row in body.inventory}
     require(len(chips) == len(body.inventory), Reason.ROW_TWICE, "attestation.inventory", "each class once")
     for item in body.inventory:
         require_class(item.chip_class, agreement, "attestation.inventory")
         require_count(item, "chips", "attestation.inventory")
-    rows = {(row.chip_class, row.label) for row in body.use}
-    require(len(rows) == len(body.use), Reason.ROW_TWICE, "attestation.use", "each class and label once")
+    rows = {(row.chip_class, row.label, row.exemption) for row in body.use}
+    require(len(rows) == len(body.use), Reason.ROW_TWICE, "attestation.use", "each class, label and exemption once")
     held = 0
     for use in body.use:
         held += _use(use, chips, agreement)

@@ -98,14 +98,21 @@ def brake(body: pb.Brake, header: Header, agreement: Agreement) -> None:
 
 
 def exemption_request(body: pb.ExemptionRequest, header: Header, agreement: Agreement) -> None:
-    """An exemption of a known level, for a time, within limits that can be counted."""
+    """An exemption that a known level grants on request, for a time, within its cap and what can be counted."""
     del header
     require(body.level in agreement.levels, Reason.NAME_UNKNOWN, "exemption_request.level", str(body.level))
-    known = {exemption.name for exemption in agreement.levels[body.level].exemptions}
+    known = {exemption.name: exemption for exemption in agreement.levels[body.level].exemptions}
     require(body.exemption in known, Reason.NAME_UNKNOWN, "exemption_request.exemption", repr(body.exemption))
+    exemption = known[body.exemption]
+    of_need = f"{exemption.name} needs no grant"
+    require(exemption.on_request, Reason.NO_AUTHORITY, "exemption_request.exemption", of_need)
     for field in ("teraflop", "chip_seconds"):
-        asked = getattr(body, field)
-        require(asked <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, f"exemption_request.{field}", str(asked))
+        where = f"exemption_request.{field}"
+        asked: int = getattr(body, field)
+        require(asked <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, where, str(asked))
+        # What is granted is never larger than the exemption itself.
+        fits = not exemption.cap.HasField(field) or asked <= getattr(exemption.cap, field)
+        require(fits, Reason.VALUE_OUT_OF_RANGE, where, f"{asked}, above the cap of {exemption.name}")
     in_range = 1 <= body.periods <= MAX_GRANT
     require(in_range, Reason.VALUE_OUT_OF_RANGE, "exemption_request.periods", str(body.periods))
     found = len(body.purpose)

@@ -11,6 +11,7 @@ from protocol.checks import CHECKS, run_all
 from standstill.v1 import header_pb2 as h
 from standstill.v1 import quantity_pb2 as q
 from tests.builders import PERIOD
+from tests.protocol.exempt import LIMIT, OTHER, exempted
 from tests.protocol.records import (
     CAP,
     Make,
@@ -74,6 +75,14 @@ YIELDS: dict[str, tuple[h.Verdict.ValueType, Make, Make]] = {
     "cap-exceeded": (BREACHED, lambda: slowed(1_000, CAP), lambda: slowed(0, CAP)),
     "cap-window-incomplete": (INCONCLUSIVE, lambda: slowdown(silent=[NOW - 1]), slowdown),
     "operations-not-stated": (INCONCLUSIVE, lambda: slowed(None), lambda: slowed(0)),
+    "exemption-unknown": (
+        BREACHED,
+        lambda: exempted(1, "trial", agreement=OTHER),
+        lambda: exempted(0, "trial", agreement=OTHER),
+    ),
+    "exemption-not-granted": (BREACHED, lambda: exempted(1, "trial"), lambda: exempted(0, "trial")),
+    "exemption-exceeded": (BREACHED, lambda: exempted(LIMIT + 1), lambda: exempted(LIMIT)),
+    "exemption-ledger-incomplete": (INCONCLUSIVE, lambda: exempted(1, silent=[NOW - 1]), lambda: exempted(1)),
     "halt-missing": (DISCREPANT, lambda: halted(2), lambda: halted(1)),
     "use-after-halt": (BREACHED, lambda: resumed(1), lambda: resumed(0)),
 }

@@ -34,7 +34,9 @@ def _roomy() -> Agreement:
     """Terms that name an event and an exemption."""
     terms = change(TERMS.terms)
     terms.events.add(name="review", reported_by=["beta", "vera"], reports=1, max_age_periods=9)
-    terms.levels[PAUSE - 1].exemptions.add(name="audit", on_request=True)
+    cap = {"teraflop": 5, "chip_seconds": 10}
+    terms.levels[PAUSE - 1].exemptions.add(name="audit", on_request=True, cap=cap)
+    terms.levels[PAUSE - 1].exemptions.add(name="evals")
     return Agreement(wire.encode(terms), terms)
 
 
@@ -70,6 +72,10 @@ REQUESTS: list[tuple[str, str, Edit, Reason | None]] = [
     ("alpha", "for a level that is none", set_("level", 3), Reason.NAME_UNKNOWN),
     ("alpha", "of a level without it", set_("level", 1), Reason.NAME_UNKNOWN),
     ("alpha", "of an exemption that is none", set_("exemption", "party"), Reason.NAME_UNKNOWN),
+    ("alpha", "of an exemption that needs no grant", set_("exemption", "evals"), Reason.NO_AUTHORITY),
+    ("alpha", "of all the operations of its cap", set_("teraflop", 5), None),
+    ("alpha", "of more operations than its cap", set_("teraflop", 6), Reason.VALUE_OUT_OF_RANGE),
+    ("alpha", "of more time than its cap", set_("chip_seconds", 11), Reason.VALUE_OUT_OF_RANGE),
     ("alpha", "for no time", set_("periods", 0), Reason.VALUE_OUT_OF_RANGE),
     ("alpha", "for ever", set_("periods", 1_000_001), Reason.VALUE_OUT_OF_RANGE),
     ("alpha", "of operations that overflow", set_("teraflop", 2**63), Reason.QUANTITY_OUT_OF_RANGE),

@@ -13,9 +13,10 @@ from sqlalchemy import select
 
 from daemon.leaf import StoredLeaf
 from protocol import appraisal
-from protocol.agreement import Agreement
+from protocol.agreement import Agreement, read_agreement
 from protocol.case import Case
 from protocol.errors import Reason, Refused
+from protocol.wire import encode
 from standstill.v1 import agreement_pb2, compute_pb2, decision_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import builders
@@ -374,6 +375,28 @@ def test_a_late_word_changes_the_later_periods_whose_cap_counts_it(
     assert found == [["breached"]] * 4 + [["honored"]] * 2
     assert seen == [("alpha", period) for period in (5, 6, 7, 8, 10)] + [("beta", 10), ("gamma", 10)]
     assert capped.bundle("alpha", 8).failed() is None
+
+
+def test_a_late_word_on_exempted_work_reaches_the_later_periods_whose_ledger_counts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = capped_agreement().terms
+    exempt = agreement_pb2.Exemption(name="safe", labels=[q.LABEL_TRAIN], cap=made.levels[0].caps[0])
+    levels = [builders.change(made.levels[0], exemptions=[exempt], caps=None), made.levels[1]]
+    cluster = Cluster(tmp_path, read_agreement(encode(builders.change(made, levels=levels))))
+    try:
+        daemon = slowed_down(cluster, 10)
+        seen = appraised(monkeypatch)
+        cluster.within(11)
+        used = builders.change(builders.used(q.LABEL_TRAIN, 2 * builders.PERIOD, teraflop=1), exemption="safe")
+        cluster.attest(5, ["alpha"], use=[used])
+        cluster.honest(daemon, 11)
+        assert seen == [("alpha", period) for period in (5, 6, 7, 8, 10)] + [("beta", 10), ("gamma", 10)]
+        # What was added in one period exceeds the cap in that period.
+        found = [verdicts(daemon, period, ["alpha"]) for period in range(5, 11)]
+        assert found == [["breached"]] + [["honored"]] * 5
+    finally:
+        cluster.close()
 
 
 def test_a_late_word_reaches_no_period_that_is_not_assessed_yet(

@@ -1,0 +1,183 @@
+"""Work under the exemptions of the level: each has a ledger of its own (spec: checks, 9; agreement.proto)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from protocol.checks.finding import BREACHED, INCONCLUSIVE, figure, finding
+from protocol.exemptions import exemption_of
+from standstill.v1 import quantity_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from protocol.case import Case, Cited
+    from standstill.v1 import agreement_pb2
+    from standstill.v1.assessment_pb2 import Finding
+    from standstill.v1.compute_pb2 import ComputeAttestation, Use
+
+CODES: Final = {
+    "exemption-unknown": "Work that the level forbids was counted under an exemption that it does not have for it.",
+    "exemption-not-granted": "Work was counted under an exemption that needs a grant, and none ran.",
+    "exemption-exceeded": "Work under an exemption exceeded its cap, or what was granted.",
+    "exemption-ledger-incomplete": "Work under an exemption cannot be summed: periods or operations are not stated.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What may be done under an exemption, and what was.
+
+    Attributes:
+        exemption: its name.
+        by: what limits it, in words: its cap, or a grant.
+        first: first period that is summed.
+        periods: how many periods at most are summed together.
+        teraflop: most operations; None: not limited.
+        chip_seconds: most chip-seconds; None: not limited.
+        statements: attestations from `first` to the period assessed.
+        uses: what each of them states under the exemption, as long as `statements`.
+    """
+
+    exemption: str
+    by: str
+    first: int
+    periods: int
+    teraflop: int | None
+    chip_seconds: int | None
+    statements: tuple[Cited[ComputeAttestation], ...]
+    uses: tuple[tuple[Use, ...], ...]
+
+    def total(self, quantity: str) -> int:
+        """Sum of `held` or `operations`; of several words on one site and period the largest counts."""
+        said: dict[tuple[int, bytes], int] = {}
+        for statement, uses in zip(self.statements, self.uses, strict=True):
+            place = (statement.header.period, statement.header.site)
+            said[place] = max(said.get(place, 0), sum(getattr(use, quantity).value for use in uses))
+        return sum(said.values())
+
+    @property
+    def limits(self) -> Iterator[tuple[str, str, int]]:
+        """Each limit with the quantity and the unit that it counts."""
+        for quantity, unit, limit in (
+            ("operations", "teraFLOP", self.teraflop),
+            ("held", "chip-seconds", self.chip_seconds),
+        ):
+            if limit is not None:
+                yield quantity, unit, limit
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """What is claimed under exemptions can be, and stays within their caps and grants."""
+    level = case.level
+    if level is None:
+        return
+    for site, attestation in case.attestations.items():
+        for use in attestation.body.use:
+            yield from _claim(case, level, attestation, site, use)
+    for ledger in ledgers(case):
+        yield from _sum(case, level, ledger)
+
+
+def _claim(
+    case: Case, level: agreement_pb2.Level, attestation: Cited[ComputeAttestation], site: bytes, use: Use
+) -> Iterator[Finding]:
+    """One row of use that names an exemption."""
+    if not use.exemption or not use.held.value:
+        return
+    exemption = exemption_of(level, use)
+    label = quantity_pb2.Label.Name(use.label).removeprefix("LABEL_").lower()
+    if exemption is None and use.label not in level.allowed:
+        code, text = "exemption-unknown", f"{level.name} has no exemption {use.exemption} for {label}."
+    elif exemption is not None and exemption.on_request and exemption.name not in dict(case.duty.grants):
+        code, text = "exemption-not-granted", f"{case.lab} had no grant for {use.exemption} of {level.name}."
+    else:
+        # Allowed work that names an exemption of another level counts as any other.
+        return
+    figures = [
+        figure("observed", use.held.value, "chip-seconds"),
+        figure("expected", 0, "chip-seconds"),
+        figure("tolerance", 0, "chip-seconds"),
+    ]
+    yield finding(code, BREACHED, text, figures=figures, statements=[attestation.ref], site=site)
+
+
+def ledgers(case: Case) -> Iterator[Ledger]:
+    """The ledgers of the level's exemptions: of each its cap, and the grant that runs."""
+    level, grants = case.level, dict(case.duty.grants)
+    if level is None:
+        return
+    for one in level.exemptions:
+        if one.HasField("cap"):
+            cap = one.cap
+            teraflop = cap.teraflop if cap.HasField("teraflop") else None
+            held = cap.chip_seconds if cap.HasField("chip_seconds") else None
+            first = max(case.period - cap.window_periods + 1, case.duty.since)
+            yield _ledger(case, level, one.name, "its cap", first, cap.window_periods, teraflop, held)
+        if one.on_request and one.name in grants:
+            grant = grants[one.name]
+            first = max(grant.start, case.duty.since)
+            periods = grant.until - grant.start
+            yield _ledger(case, level, one.name, "its grant", first, periods, grant.teraflop, grant.chip_seconds)
+
+
+def _ledger(
+    case: Case,
+    level: agreement_pb2.Level,
+    name: str,
+    by: str,
+    first: int,
+    periods: int,
+    teraflop: int | None,
+    chip_seconds: int | None,
+) -> Ledger:
+    now = (*case.attestations.values(), *case.repeated)
+    inside = tuple(statement for statement in (*case.window, *now) if statement.header.period >= first)
+    uses = tuple(tuple(use for use in one.body.use if _counts(level, use, name)) for one in inside)
+    return Ledger(
+        exemption=name,
+        by=by,
+        first=first,
+        periods=periods,
+        teraflop=teraflop,
+        chip_seconds=chip_seconds,
+        statements=inside,
+        uses=uses,
+    )
+
+
+def _counts(level: agreement_pb2.Level, use: Use, name: str) -> bool:
+    exemption = exemption_of(level, use)
+    return exemption is not None and exemption.name == name
+
+
+def _sum(case: Case, level: agreement_pb2.Level, ledger: Ledger) -> Iterator[Finding]:
+    """A ledger against its limits."""
+    limits = list(ledger.limits)
+    refs = [statement.ref for statement in ledger.statements]
+    # A period that adds nothing exceeds nothing that an earlier one did not.
+    adds = any(
+        use.held.value or use.operations.value
+        for statement, uses in zip(ledger.statements, ledger.uses, strict=True)
+        for use in uses
+        if statement.header.period == case.period
+    )
+    if not limits or not adds:
+        return
+    what = f"{ledger.exemption} of {level.name}"
+    earlier = {(one.header.period, one.header.site) for one in ledger.statements if one.header.period < case.period}
+    unstated = ledger.teraflop is not None and any(
+        use.held.value and not use.HasField("operations") for uses in ledger.uses for use in uses
+    )
+    if unstated or len(earlier) < (case.period - ledger.first) * len(case.sites):
+        missing = "operations" if unstated else "every site and period"
+        text = f"{case.lab} did not state {missing} that {ledger.by} counts for {what}."
+        yield finding("exemption-ledger-incomplete", INCONCLUSIVE, text, statements=refs)
+    for quantity, unit, limit in limits:
+        total = ledger.total(quantity)
+        if total > limit:
+            text = f"{case.lab} exceeded {ledger.by} of {what}: {total} {unit} in {ledger.periods} periods."
+            figures = [figure("observed", total, unit), figure("expected", limit, unit), figure("tolerance", 0, unit)]
+            figures.append(figure("window", ledger.periods, "periods"))
+            yield finding("exemption-exceeded", BREACHED, text, figures=figures, statements=refs)

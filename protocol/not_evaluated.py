@@ -18,13 +18,6 @@ NOT_EVALUATED: Final = frozenset(
     {
         # limits of levels
         "Level.exemptions",
-        "Level.ramp",
-        "Level.seal_periods",
-        "Cap.scope",
-        "Cap.baseline_ppm",
-        "Cap.chips",
-        "Cap.growth_ppm",
-        "Agreement.baseline_periods",
         # membership and amendment
         "Agreement.exempted_by",
     }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from daemon.journal import journal
 from protocol.appraisal import Appraisal, appraise
 from protocol.authoring import Draft
-from protocol.case import build_case, concerns, needs
+from protocol.case import baselines, build_case, concerns, duties, needs, reach
 from protocol.conduct import VERDICTS
 from protocol.duty import GOVERNS_AFTER, duty
 from protocol.errors import Refused
@@ -155,15 +155,19 @@ class Assessor:
 
     def _windows(self, lab: str, period: int, newest: int) -> Iterator[int]:
         """Later periods up to the newest assessed in which a cap of the lab's level counts what it did in this one."""
-        for later in range(period + 1, min(period + self._longest_window, newest + 1)):
+        # A baseline is remembered for as long as anybody is measured by it.
+        last = newest if self._terms.terms.baseline_periods else min(period + self._longest_window - 1, newest)
+        for later in range(period + 1, last + 1):
             state = self._state_for(later)
             owed = duty(self._agreement, state, lab, later)
-            if owed.level and later - _window(in_force(self._agreement, state).levels[owed.level]) < period:
+            terms = in_force(self._agreement, state)
+            far = max((reach(terms.levels[kept.level]) for kept in duties(owed) if kept.level), default=0)
+            if later - far < period or any(period in before for before in baselines(terms, owed)):
                 yield later
 
     @property
     def _longest_window(self) -> int:
-        return max(map(_window, self._terms.levels.values()), default=1)
+        return max(map(reach, self._terms.levels.values()), default=1)
 
     def _moved(self, origin: str, row: StoredLeaf, newest: Mapping[str, int]) -> Iterator[str]:
         """Labs of a delivery that is said late: they are assessed already for a period that counts it."""
@@ -215,11 +219,6 @@ class Assessor:
         journal().info(
             "assessed", lab=revision.lab, period=revision.period, verdict=said, codes=revision.appraisal.codes
         )
-
-
-def _window(level: agreement_pb2.Level) -> int:
-    """Periods that the longest cap of a level counts together; 1 without caps."""
-    return max((cap.window_periods for cap in level.caps), default=1)
 
 
 def sketch(appraisal: Appraisal) -> str:

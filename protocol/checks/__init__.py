@@ -19,9 +19,11 @@ from protocol.checks import (
     energy_use,
     flop_ceiling,
     halt,
+    inventory_growth,
     level,
     log_growth,
     meter,
+    run_size,
     signatures,
 )
 
@@ -59,6 +61,8 @@ CHECKS: Final = tuple(
         energy_use,
         meter,
         level,
+        run_size,
+        inventory_growth,
         halt,
     )
 )

@@ -11,6 +11,7 @@ from protocol.checks import CHECKS, run_all
 from standstill.v1 import header_pb2 as h
 from standstill.v1 import quantity_pb2 as q
 from tests.builders import PERIOD
+from tests.protocol.limits import grew, measured, ran, returning, sealed
 from tests.protocol.records import (
     CAP,
     Make,
@@ -74,6 +75,13 @@ YIELDS: dict[str, tuple[h.Verdict.ValueType, Make, Make]] = {
     "cap-exceeded": (BREACHED, lambda: slowed(1_000, CAP), lambda: slowed(0, CAP)),
     "cap-window-incomplete": (INCONCLUSIVE, lambda: slowdown(silent=[NOW - 1]), slowdown),
     "operations-not-stated": (INCONCLUSIVE, lambda: slowed(None), lambda: slowed(0)),
+    "ramp-exceeded": (BREACHED, lambda: returning(PERIOD // 2 + 1), lambda: returning(PERIOD // 2)),
+    "baseline-unknown": (INCONCLUSIVE, lambda: measured(PERIOD // 4, before=range(0)), lambda: measured(PERIOD // 4)),
+    "run-too-large": (BREACHED, lambda: ran(("a", 2, 101)), lambda: ran(("a", 2, 100))),
+    "cluster-too-large": (BREACHED, lambda: ran(("a", 3, 100)), lambda: ran(("a", 2, 100))),
+    "inventory-grew": (BREACHED, lambda: grew(10, 12), lambda: grew(10, 11)),
+    "earlier-inventory-unknown": (INCONCLUSIVE, lambda: grew(None, 10), lambda: grew(10, 10)),
+    "seal-late": (DISCREPANT, lambda: sealed(NOW + 2), lambda: sealed(NOW + 1)),
     "halt-missing": (DISCREPANT, lambda: halted(2), lambda: halted(1)),
     "use-after-halt": (BREACHED, lambda: resumed(1), lambda: resumed(0)),
 }

@@ -1,4 +1,4 @@
-"""Caps that never bind, that no check reads, or that loosen as levels rise."""
+"""Caps that never bind, that are shares of nothing, or that loosen as levels rise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from language.lint.finding import Finding, error, note, warning
 from language.lint.view import named, span
-from language.words import LABELS, SCOPES
+from language.words import LABELS
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
@@ -15,13 +15,10 @@ if TYPE_CHECKING:
 
     from language.lint.view import View
 
-CHECKED: Final = frozenset({pb.CAP_SCOPE_UNSPECIFIED})
-"""What attestations can be checked against: sums over a lab."""
 _DEFINE: Final = "write baseline = 90 d"
 WHOLE: Final = 1_000_000
 """Parts per million."""
 _LABEL: Final = {value: word for word, value in LABELS.items()}
-_SCOPE: Final = {value: word for word, value in SCOPES.items()}
 
 
 def _caps(view: View) -> Iterator[tuple[str, pb.Level, pb.Cap]]:
@@ -113,14 +110,6 @@ def baselines(view: View) -> Iterator[Finding]:
         if any(step.share_ppm < WHOLE for step in level.ramp):
             text = "steps are shares of a baseline, which nothing defines"
             yield error("baseline-missing", f"levels.{level.name}.ramp", text, _DEFINE)
-
-
-def checked(view: View) -> Iterator[Finding]:
-    """`not-checked`: caps that are stated and that no evidence is checked against."""
-    for path, _, cap in _caps(view):
-        if cap.scope not in CHECKED:
-            text = f"stated, not checked: what labs attest is summed by label, not by {_SCOPE.get(cap.scope, 'other')}"
-            yield note("not-checked", path, text)
 
 
 def rising(view: View) -> Iterator[Finding]:

@@ -78,7 +78,7 @@ def levels_rise(terms: pb.Agreement) -> Iterator[Refused]:
             found = f"allows work that {low.name} forbids"
             yield Refused(Reason.LEVELS_DO_NOT_RISE, f"levels.{high.name}.allowed", found)
         for cap in low.caps:
-            if cap_rules.still_counts(cap, high) and not any(cap_rules.implies(own, cap, high) for own in high.caps):
+            if cap_rules.still_counts(cap, high) and not any(cap_rules.as_tight(own, cap, high) for own in high.caps):
                 found = f"work that {cap.name} of {low.name} caps is not capped as tightly"
                 yield Refused(Reason.LEVELS_DO_NOT_RISE, f"levels.{high.name}.caps", found)
 

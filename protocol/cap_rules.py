@@ -85,12 +85,13 @@ def seals_are_timed(terms: pb.Agreement) -> Iterator[Refused]:
         yield from within(f"levels.{level.name}.seal_periods", level.seal_periods, 0, MAX_PERIODS)
 
 
-def implies(tight: pb.Cap, loose: pb.Cap, level: pb.Level) -> bool:
+def as_tight(tight: pb.Cap, loose: pb.Cap, level: pb.Level) -> bool:
     """Whether what a level allows and one cap admits is admitted by another: no label, window or limit escapes."""
     if tight.scope != loose.scope:
         return False
     counts_all = tight.scope != pb.CAP_SCOPE_UNSPECIFIED and not tight.labels
-    covers = counts_all or (bool(loose.labels) and set(loose.labels) & set(level.allowed) <= set(tight.labels))
+    every = loose.scope != pb.CAP_SCOPE_UNSPECIFIED and not loose.labels
+    covers = counts_all or (not every and set(loose.labels) & set(level.allowed) <= set(tight.labels))
     own, other = limits_of(tight), limits_of(loose)
     lower = all(unit in own and own[unit] <= limit for unit, limit in other.items())
     if tight.scope == pb.CAP_SCOPE_INVENTORY_GROWTH:

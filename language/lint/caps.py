@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from language.lint.finding import Finding, error, note, warning
 from language.lint.view import named, span
 from language.words import LABELS
+from protocol.cap_rules import as_tight
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
@@ -130,23 +131,3 @@ def rising(view: View) -> Iterator[Finding]:
             if beyond:
                 text = f"lets through {named(beyond)}, which {low.name} forbids"
                 yield error("levels-do-not-rise", f"levels.{high.name}.exemptions.{exemption.name}", text)
-
-
-def as_tight(tight: pb.Cap, loose: pb.Cap, level: pb.Level) -> bool:
-    """Whether what one cap admits is admitted by another of the same scope."""
-    covers = set(loose.labels) & set(level.allowed) <= set(tight.labels)
-    own = _limits(tight)
-    lower = all(unit in own and own[unit] <= limit for unit, limit in _limits(loose).items())
-    # A sum over a longer window admits less; a run or a cluster has none.
-    return tight.scope == loose.scope and covers and lower and tight.window_periods >= loose.window_periods
-
-
-def _limits(cap: pb.Cap) -> dict[str, int]:
-    """The limits that a cap states."""
-    stated = {"baseline_ppm": cap.baseline_ppm, "chips": cap.chips, "growth_ppm": cap.growth_ppm}
-    limits = {unit: limit for unit, limit in stated.items() if limit}
-    if cap.HasField("teraflop"):
-        limits["teraflop"] = cap.teraflop
-    if cap.HasField("chip_seconds"):
-        limits["chip_seconds"] = cap.chip_seconds
-    return limits

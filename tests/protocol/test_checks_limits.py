@@ -133,3 +133,11 @@ def test_a_case_needs_its_baseline_once_and_only_where_a_share_is_of_it() -> Non
     wide = under(PAUSE, pb.Cap(name="wide", window_periods=9), ramp=STEPS)
     spans = [(need.first, need.last) for need in needs(wide, back, LAB, NOW) if need.kind == kind]
     assert spans == [(0, NOW)]
+
+
+def test_says_that_runs_are_the_word_of_the_lab_where_a_cap_is_on_runs() -> None:
+    told = [
+        any(line.startswith("Runs are") for line in one.appraise().assessment.assurance.blind_spots)
+        for one in (ran(), measured(0))
+    ]
+    assert told == [True, False]

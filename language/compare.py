@@ -6,9 +6,9 @@ from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from language.keys import Key, Kind, Stricter
-from language.lint.caps import as_tight
 from language.satisfy import World, implies
 from language.write_values import field_of
+from protocol.cap_rules import as_tight
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import condition_pb2
 

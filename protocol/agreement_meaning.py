@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from protocol import condition_rules
+from protocol import cap_rules, condition_rules
 from protocol.agreement_limits import MAX_PERIODS, known, labels, quorum, within
 from protocol.errors import Reason, Refused
 from standstill.v1 import agreement_pb2 as pb
@@ -78,20 +78,9 @@ def levels_rise(terms: pb.Agreement) -> Iterator[Refused]:
             found = f"allows work that {low.name} forbids"
             yield Refused(Reason.LEVELS_DO_NOT_RISE, f"levels.{high.name}.allowed", found)
         for cap in low.caps:
-            if set(cap.labels) & set(high.allowed) and not any(_implies(own, cap, high) for own in high.caps):
+            if cap_rules.still_counts(cap, high) and not any(cap_rules.as_tight(own, cap, high) for own in high.caps):
                 found = f"work that {cap.name} of {low.name} caps is not capped as tightly"
                 yield Refused(Reason.LEVELS_DO_NOT_RISE, f"levels.{high.name}.caps", found)
-
-
-def _implies(tight: pb.Cap, loose: pb.Cap, level: pb.Level) -> bool:
-    """Whether work that a level allows and one cap admits is admitted by another: no label, window or limit escapes."""
-    covers = set(loose.labels) & set(level.allowed) <= set(tight.labels)
-    limits = all(
-        tight.HasField(unit) and getattr(tight, unit) <= getattr(loose, unit)
-        for unit in ("teraflop", "chip_seconds")
-        if loose.HasField(unit)
-    )
-    return covers and limits and tight.window_periods >= loose.window_periods
 
 
 def conditions_make_sense(terms: pb.Agreement) -> Iterator[Refused]:

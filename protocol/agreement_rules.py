@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocol import agreement_meaning as meaning
 from protocol import agreement_standing as standing
-from protocol import decision_rules, exemption_rules, not_evaluated, source_rules
+from protocol import cap_rules, decision_rules, exemption_rules, not_evaluated, source_rules
 from protocol.agreement_limits import CLASS_NAME, LABELS, MAX_PERIODS, NAME, ORIGIN, names, within
 from protocol.errors import Reason, Refused
 from protocol.keys import admit_public_key
@@ -187,24 +187,25 @@ _NAMES: _Rules = (
     decision_rules.rules_are_named,
     decision_rules.needs_are_well_formed,
 )
-_OF_DRAFTS: _Rules = (
+_OF_LEVELS: _Rules = (
     meaning.clocks_agree,
     decision_rules.brakes_are_timed,
+    cap_rules.caps_limit_what_they_sum,
+    cap_rules.shares_have_a_baseline,
+    cap_rules.ramps_rise,
+    cap_rules.seals_are_timed,
     meaning.levels_rise,
     exemption_rules.exemptions_are_counted,
     exemption_rules.exemptions_rise,
 )
+_OF_DRAFTS: _Rules = _OF_LEVELS
 _MEANING: _Rules = (
     meaning.quorums_can_be_met,
     source_rules.enough_may_report,
     decision_rules.rules_can_be_met,
     decision_rules.callers_and_lifters_overlap,
     decision_rules.brakes_cannot_be_chained,
-    meaning.clocks_agree,
-    decision_rules.brakes_are_timed,
-    meaning.levels_rise,
-    exemption_rules.exemptions_are_counted,
-    exemption_rules.exemptions_rise,
+    *_OF_LEVELS,
     meaning.conditions_make_sense,
     meaning.sources_are_independent,
     meaning.required_evidence_has_a_source,

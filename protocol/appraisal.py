@@ -175,6 +175,9 @@ def _blind_spots(case: Case) -> Iterator[str]:
     caps = [*case.level.caps, *(one.cap for one in case.level.exemptions)] if case.level is not None else []
     if any(cap.HasField("teraflop") for cap in caps):
         yield "Operations are the lab's word: a cap on them counts what is stated, checked only against the peak."
+    sizes = {agreement_pb2.CAP_SCOPE_RUN, agreement_pb2.CAP_SCOPE_CLUSTER}
+    if case.level is not None and any(cap.scope in sizes for cap in case.level.caps):
+        yield "Runs are the lab's word: a run that is left out, or cut in two, is not measured as one."
     if case.level is not None and not TRAINING & set(case.level.allowed):
         yield "Training inside allowed work that draws the same power is not seen: only energy and counts are compared."
     for one in case.level.exemptions if case.level is not None else ():

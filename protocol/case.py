@@ -17,7 +17,7 @@ from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_p
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from google.protobuf.message import Message
 
@@ -90,7 +90,8 @@ class Case:
         duty: what the lab had to keep.
         attestations: of the lab for this period, the first of each site, by site handle.
         repeated: further attestations of a site for this period.
-        window: attestations of the lab for earlier periods that a cap's window reaches; a site may have several.
+        window: attestations of the lab for earlier periods that a cap's window or a baseline reaches; a site may have
+            several.
         readings: of independent meters for this period, by site handle.
         shipments: to the lab, of this and earlier periods.
         transfers: of or with the lab, of this and earlier periods.
@@ -140,14 +141,9 @@ class Case:
 
 def needs(agreement: Agreement, duty: Duty, lab: str, period: int) -> list[Need]:
     """Every statement that a case may rest on, by log and kind."""
-    level = agreement.levels.get(duty.level)
-    reach = max((cap.window_periods for cap in level.caps), default=1) if level else 1
-    reach = max(reach, exemptions.reach(level, duty, period))
     own = agreement.parties[lab].origin
-    found = [
-        Need(own, pb.KIND_COMPUTE_ATTESTATION, max(period - reach + 1, 0), period),
-        Need(own, pb.KIND_HALT_REPORT, 0, period),
-    ]
+    found = [Need(own, pb.KIND_COMPUTE_ATTESTATION, *span) for span in _attested_in(agreement, duty, period)]
+    found.append(Need(own, pb.KIND_HALT_REPORT, 0, period))
     meters = {site.metered_by for site in agreement.parties[lab].sites}
     for party in agreement.terms.parties:
         if {agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER} & set(party.roles):
@@ -162,6 +158,44 @@ def needs(agreement: Agreement, duty: Duty, lab: str, period: int) -> list[Need]
     return found + [
         Need(origin, pb.KIND_KEY_SET, None, None) for origin in dict.fromkeys(need.origin for need in found)
     ]
+
+
+def reach(level: agreement_pb2.Level) -> int:
+    """Periods, the one assessed included, of which a level's caps count something; growth is from one before."""
+    growth = agreement_pb2.CAP_SCOPE_INVENTORY_GROWTH
+    return max((cap.window_periods + (cap.scope == growth) for cap in level.caps), default=1)
+
+
+def baselines(agreement: Agreement, duty: Duty) -> list[range]:
+    """Periods of the baselines that a duty is measured by: of its level, and of those beneath a returning one."""
+    found: list[range] = []
+    for kept in duties(duty):
+        level = agreement.levels.get(kept.level)
+        shares = level is not None and (kept.ramp_ppm or any(cap.baseline_ppm for cap in level.caps))
+        if shares and kept.baseline:
+            found.append(kept.baseline)
+    return found
+
+
+def duties(duty: Duty) -> Iterator[Duty]:
+    """A duty, and those beneath it that it does not imply."""
+    yield duty
+    if duty.beneath is not None:
+        yield from duties(duty.beneath)
+
+
+def _attested_in(agreement: Agreement, duty: Duty, period: int) -> list[tuple[int, int]]:
+    """Spans of periods whose attestations count, apart from each other, the latest first."""
+    levels = [(kept, agreement.levels[kept.level]) for kept in duties(duty) if kept.level]
+    far = max((max(reach(level), exemptions.reach(level, kept, period)) for kept, level in levels), default=1)
+    spans = [(max(period - far + 1, 0), period)]
+    for before in sorted(baselines(agreement, duty), key=lambda one: one.stop, reverse=True):
+        first, last = spans[-1]
+        if before.stop >= first:
+            spans[-1] = (min(before.start, first), last)
+        else:
+            spans.append((before.start, before.stop - 1))
+    return spans
 
 
 def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:

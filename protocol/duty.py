@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from protocol.conduct import Freshness, freshness
 from protocol.in_force import first_terms, in_force
@@ -13,10 +13,15 @@ from protocol.state import GOVERNS_AFTER, Membership, Stage, Status
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
-    from protocol.state import LevelState, State
+    from protocol.state import Binding, LevelState, State
     from protocol.state_entries import GrantState
+    from standstill.v1 import agreement_pb2
 
 __all__ = ["GOVERNS_AFTER", "Duty", "duty", "last_attested", "silence"]
+
+NO_PERIODS: Final = range(0)
+WHOLE: Final = 1_000_000
+"""Parts per million."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,10 @@ class Duty:
         winding: rank of a higher level that is being wound down to; 0 if there is none.
         reports: whether the lab must attest at all.
         grants: of exemptions of that level to the lab that run in the period, by name.
+        ramp_ppm: on the way back from that level, the share of its baseline rate at which the lab may do what the level
+            forbids, parts per million; 0 while the level holds in full.
+        beneath: while such a share is open, the duty of the levels below, which that level no longer implies.
+        baseline: periods over which the baseline rate for that level is taken; empty where there is none.
     """
 
     level: int = 0
@@ -38,6 +47,9 @@ class Duty:
     winding: int = 0
     reports: bool = False
     grants: tuple[tuple[str, GrantState], ...] = ()
+    ramp_ppm: int = 0
+    beneath: Duty | None = None
+    baseline: range = NO_PERIODS
 
 
 def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
@@ -52,17 +64,46 @@ def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
     over = _over(agreement, state, lab, period)
     found, winding = Duty(reports=reports), 0
     for rank in sorted(state.levels.keys() - over):
-        level, binding = state.levels[rank], state.levels[rank].binds.get(lab)
+        binding = state.levels[rank].binds.get(lab)
         if binding is None or period < binding.since:
             continue
-        since = binding.since + agreement.levels[rank].wind_down_periods
-        if period >= since:
-            found = Duty(level=rank, episode=level.episode, since=since, reports=reports)
-        else:
+        if period < binding.since + agreement.levels[rank].wind_down_periods:
             winding = rank
-    above = winding if winding > found.level else 0
-    grants = _grants(state, lab, found.level, period)
-    return replace(found, winding=above, grants=grants)
+        elif (share := _share(agreement.levels[rank], state, binding, period)) < WHOLE:
+            found = _kept(agreement, state, rank, binding, share, found)
+    return _granted(replace(found, winding=winding if winding > found.level else 0), state, lab, period)
+
+
+def _kept(agreement: Agreement, state: State, rank: int, binding: Binding, share: int, below: Duty) -> Duty:
+    """The duty that a level asks in full, or but for the share of a returning lab."""
+    memory = agreement.terms.baseline_periods
+    # Before the agreement was in force nobody had to say what it did.
+    first = max(binding.since - memory, state.since or 0)
+    return Duty(
+        level=rank,
+        episode=state.levels[rank].episode,
+        since=binding.since + agreement.levels[rank].wind_down_periods,
+        reports=below.reports,
+        ramp_ppm=share,
+        beneath=below if share else None,
+        baseline=range(first, binding.since) if memory and first < binding.since else NO_PERIODS,
+    )
+
+
+def _share(level: agreement_pb2.Level, state: State, binding: Binding, period: int) -> int:
+    """Share of the baseline that a lab may do again, parts per million; 0 while the level binds it (annex 1.7, 4.3)."""
+    if binding.until is None or not level.ramp:
+        return 0
+    # A ramp counts closed periods: in the dark it stands where the newest state leaves it.
+    reached = period if state.period is None else min(period, state.period + GOVERNS_AFTER)
+    after = reached - (binding.until - level.ramp_periods)
+    return max((step.share_ppm for step in level.ramp if step.after_periods <= after), default=0)
+
+
+def _granted(kept: Duty, state: State, lab: str, period: int) -> Duty:
+    """A duty with what was granted, at each level of it."""
+    beneath = None if kept.beneath is None else _granted(kept.beneath, state, lab, period)
+    return replace(kept, grants=_grants(state, lab, kept.level, period), beneath=beneath)
 
 
 def _grants(state: State, lab: str, rank: int, period: int) -> tuple[tuple[str, GrantState], ...]:

@@ -82,9 +82,9 @@ def order(
     return Order(kept, Mode.FINAL, f"the state of P{before.period} governs P{period}")
 
 
-def strictness(one: Duty) -> tuple[int, int]:
-    """Orders duties: by the level that is kept, then by the higher one that is being wound down to."""
-    return one.level, one.winding
+def strictness(one: Duty) -> tuple[int, int, int]:
+    """Orders duties: by the level that is kept, how much of it, and the higher one that is being wound down to."""
+    return one.level, -one.ramp_ppm, one.winding
 
 
 def _governing(agreement: Agreement, lab: str, period: int, confirmed: Iterable[State]) -> tuple[State | None, Duty]:

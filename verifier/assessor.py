@@ -13,7 +13,7 @@ from daemon.journal import journal
 from protocol import exemptions
 from protocol.appraisal import Appraisal, appraise
 from protocol.authoring import Draft
-from protocol.case import build_case, concerns, needs
+from protocol.case import baselines, build_case, concerns, duties, needs, reach
 from protocol.conduct import VERDICTS
 from protocol.duty import GOVERNS_AFTER, duty
 from protocol.errors import Refused
@@ -156,21 +156,22 @@ class Assessor:
 
     def _windows(self, lab: str, period: int, newest: int) -> Iterator[int]:
         """Later periods up to the newest assessed in which a cap of the lab's level counts what it did in this one."""
+        # A baseline is remembered for as long as anybody is measured by it, a grant for as long as it was asked for.
         for later in range(period + 1, min(period + self._longest_window(newest), newest + 1)):
             state = self._state_for(later)
             owed = duty(self._agreement, state, lab, later)
-            if not owed.level:
-                continue
-            level = in_force(self._agreement, state).levels[owed.level]
-            if later - max(_window(level), exemptions.reach(level, owed, later)) < period:
+            terms = in_force(self._agreement, state)
+            kept = [(one, terms.levels[one.level]) for one in duties(owed) if one.level]
+            far = max((max(reach(level), exemptions.reach(level, one, later)) for one, level in kept), default=0)
+            if later - far < period or any(period in before for before in baselines(terms, owed)):
                 yield later
 
     def _longest_window(self, newest: int) -> int:
         levels = self._terms.levels.values()
-        # What is granted counts for as long as it was asked for.
-        if any(one.on_request for level in levels for one in level.exemptions):
+        if self._terms.terms.baseline_periods or any(one.on_request for level in levels for one in level.exemptions):
             return newest + 1
-        return max(map(_window, levels), default=1)
+        windows = (one.cap.window_periods for level in levels for one in level.exemptions)
+        return max([1, *map(reach, levels), *windows])
 
     def _moved(self, origin: str, row: StoredLeaf, newest: Mapping[str, int]) -> Iterator[str]:
         """Labs of a delivery that is said late: they are assessed already for a period that counts it."""
@@ -222,12 +223,6 @@ class Assessor:
         journal().info(
             "assessed", lab=revision.lab, period=revision.period, verdict=said, codes=revision.appraisal.codes
         )
-
-
-def _window(level: agreement_pb2.Level) -> int:
-    """Periods that the longest cap of a level, or of an exemption of it, counts together; 1 without caps."""
-    caps = [*level.caps, *(one.cap for one in level.exemptions)]
-    return max((cap.window_periods for cap in caps), default=1)
 
 
 def sketch(appraisal: Appraisal) -> str:

@@ -48,7 +48,6 @@ CHECKS: Final[_Checks] = (
     caps.capacity,
     caps.runs,
     caps.quantities,
-    caps.checked,
     clocks.sunsets,
     clocks.brakes,
     clocks.ratchets,

@@ -1,4 +1,4 @@
-"""Caps that never bind, that no check reads, or that loosen as levels rise."""
+"""Caps that never bind, that are shares of nothing, or that loosen as levels rise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from language.lint.finding import Finding, error, note, warning
 from language.lint.view import named, span
-from language.words import LABELS, SCOPES
+from language.words import LABELS
+from protocol.cap_rules import as_tight
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
@@ -15,13 +16,10 @@ if TYPE_CHECKING:
 
     from language.lint.view import View
 
-CHECKED: Final = frozenset({pb.CAP_SCOPE_UNSPECIFIED})
-"""What attestations can be checked against: sums over a lab."""
 _DEFINE: Final = "write baseline = 90 d"
 WHOLE: Final = 1_000_000
 """Parts per million."""
 _LABEL: Final = {value: word for word, value in LABELS.items()}
-_SCOPE: Final = {value: word for word, value in SCOPES.items()}
 
 
 def _caps(view: View) -> Iterator[tuple[str, pb.Level, pb.Cap]]:
@@ -115,14 +113,6 @@ def baselines(view: View) -> Iterator[Finding]:
             yield error("baseline-missing", f"levels.{level.name}.ramp", text, _DEFINE)
 
 
-def checked(view: View) -> Iterator[Finding]:
-    """`not-checked`: caps that are stated and that no evidence is checked against."""
-    for path, _, cap in _caps(view):
-        if cap.scope not in CHECKED:
-            text = f"stated, not checked: what labs attest is summed by label, not by {_SCOPE.get(cap.scope, 'other')}"
-            yield note("not-checked", path, text)
-
-
 def rising(view: View) -> Iterator[Finding]:
     """`levels-do-not-rise`: a higher level leaves open what a lower one caps, or exempts what it forbids."""
     for low, high in pairwise(view.terms.levels):
@@ -141,23 +131,3 @@ def rising(view: View) -> Iterator[Finding]:
             if beyond:
                 text = f"lets through {named(beyond)}, which {low.name} forbids"
                 yield error("levels-do-not-rise", f"levels.{high.name}.exemptions.{exemption.name}", text)
-
-
-def as_tight(tight: pb.Cap, loose: pb.Cap, level: pb.Level) -> bool:
-    """Whether what one cap admits is admitted by another of the same scope."""
-    covers = set(loose.labels) & set(level.allowed) <= set(tight.labels)
-    own = _limits(tight)
-    lower = all(unit in own and own[unit] <= limit for unit, limit in _limits(loose).items())
-    # A sum over a longer window admits less; a run or a cluster has none.
-    return tight.scope == loose.scope and covers and lower and tight.window_periods >= loose.window_periods
-
-
-def _limits(cap: pb.Cap) -> dict[str, int]:
-    """The limits that a cap states."""
-    stated = {"baseline_ppm": cap.baseline_ppm, "chips": cap.chips, "growth_ppm": cap.growth_ppm}
-    limits = {unit: limit for unit, limit in stated.items() if limit}
-    if cap.HasField("teraflop"):
-        limits["teraflop"] = cap.teraflop
-    if cap.HasField("chip_seconds"):
-        limits["chip_seconds"] = cap.chip_seconds
-    return limits

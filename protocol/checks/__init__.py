@@ -20,9 +20,11 @@ from protocol.checks import (
     exemption,
     flop_ceiling,
     halt,
+    inventory_growth,
     level,
     log_growth,
     meter,
+    run_size,
     signatures,
 )
 
@@ -61,6 +63,8 @@ CHECKS: Final = tuple(
         meter,
         level,
         exemption,
+        run_size,
+        inventory_growth,
         halt,
     )
 )

@@ -1,26 +1,29 @@
-"""The level that binds the lab: allowed labels and caps (spec: checks, 9; evasions 1, 2 and 36)."""
+"""The level that binds the lab: allowed labels, sums of work, the way back (spec: checks, 9; evasions 1, 2, 36)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from protocol.checks.baseline import baseline, held, operations, total, trained
 from protocol.checks.finding import BREACHED, INCONCLUSIVE, figure, finding
 from protocol.exemptions import exemption_of
-from standstill.v1 import quantity_pb2
+from standstill.v1 import agreement_pb2, quantity_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from protocol.case import Case
-    from standstill.v1 import agreement_pb2
-    from standstill.v1.assessment_pb2 import Finding
-    from standstill.v1.compute_pb2 import Use
+    from protocol.case import Case, Cited
+    from standstill.v1.assessment_pb2 import Figure, Finding, StatementRef
+    from standstill.v1.compute_pb2 import ComputeAttestation, Use
 
 CODES: Final = {
     "label-not-allowed": "Work was done under a label that the level in force does not allow.",
     "cap-exceeded": "Work exceeded a cap of the level in force.",
     "cap-window-incomplete": "A cap counts over periods of which some are not attested.",
     "operations-not-stated": "A cap counts operations, and the lab does not state them.",
+    "ramp-exceeded": "On the way back from a level more was done than the share of the baseline that is open again.",
+    "baseline-unknown": "A limit is a share of a baseline, and the lab attested nothing of it.",
 }
 
 
@@ -29,20 +32,48 @@ def check(case: Case) -> Iterator[Finding]:
     level = case.level
     if level is None:
         return
+    if case.duty.ramp_ppm:
+        yield from _ramp(case, level)
+    else:
+        yield from _labels(case, level)
+    for cap in level.caps:
+        if cap.scope == agreement_pb2.CAP_SCOPE_UNSPECIFIED:
+            yield from _cap(case, level, cap)
+    # A level that lets through some of what it forbids no longer implies those below it.
+    if case.duty.beneath is not None:
+        yield from check(replace(case, duty=case.duty.beneath))
+
+
+def _labels(case: Case, level: agreement_pb2.Level) -> Iterator[Finding]:
     for site, attestation in case.attestations.items():
         for use in attestation.body.use:
             if use.held.value and use.label not in level.allowed and not exemption_of(level, use):
                 label = quantity_pb2.Label.Name(use.label).removeprefix("LABEL_").lower()
                 text = f"{case.lab} held chips for {label}, which {level.name} does not allow."
-                figures = [
-                    figure("observed", use.held.value, "chip-seconds"),
-                    figure("expected", 0, "chip-seconds"),
-                    figure("tolerance", 0, "chip-seconds"),
-                ]
+                figures = _against(use.held.value, 0, "chip-seconds")
                 refs = [attestation.ref]
                 yield finding("label-not-allowed", BREACHED, text, figures=figures, statements=refs, site=site)
-    for cap in level.caps:
-        yield from _cap(case, level, cap)
+
+
+def _ramp(case: Case, level: agreement_pb2.Level) -> Iterator[Finding]:
+    """What the level forbids goes on at a share of its baseline rate, period by period, over all sites of the lab."""
+    now = [*case.attestations.values(), *case.repeated]
+    forbidden = set(quantity_pb2.Label.values()) - set(level.allowed)
+    if not total(now, forbidden, held, max, level):
+        return
+    before = baseline(case, forbidden)
+    if before is None:
+        yield _unknown(case, f"the return from {level.name}")
+        return
+    refs = [*(statement.ref for statement in now), *before.refs]
+    for unit, done, base in (
+        ("chip-seconds", total(now, forbidden, held, max, level), before.held),
+        ("teraFLOP", total(now, forbidden, trained, max, level), before.trained),
+    ):
+        limit = before.share(base, 1, case.duty.ramp_ppm)
+        if done > limit:
+            text = f"{case.lab} returned from {level.name} faster than its ramp: {done} {unit} of what it forbids."
+            yield finding("ramp-exceeded", BREACHED, text, figures=_against(done, limit, unit), statements=refs)
 
 
 def _cap(case: Case, level: agreement_pb2.Level, cap: agreement_pb2.Cap) -> Iterator[Finding]:
@@ -67,19 +98,54 @@ def _cap(case: Case, level: agreement_pb2.Level, cap: agreement_pb2.Cap) -> Iter
         yield finding("operations-not-stated", INCONCLUSIVE, text, statements=refs)
     # Of several statements on one site and period the largest counts: saying it twice must not say less.
     for unit, limited, limit, amount in (
-        ("teraFLOP", cap.HasField("teraflop"), cap.teraflop, _operations),
-        ("chip-seconds", cap.HasField("chip_seconds"), cap.chip_seconds, _held),
+        ("teraFLOP", cap.HasField("teraflop"), cap.teraflop, operations),
+        ("chip-seconds", cap.HasField("chip_seconds"), cap.chip_seconds, held),
     ):
-        total = sum(max(map(amount, uses)) for uses in said.values())
-        if limited and total > limit:
-            text = f"{case.lab} exceeded {cap.name} of {level.name}: {total} {unit} in {cap.window_periods} periods."
-            figures = [figure("observed", total, unit), figure("expected", limit, unit), figure("tolerance", 0, unit)]
-            yield finding("cap-exceeded", BREACHED, text, figures=figures, statements=refs)
+        done = total(inside, cap.labels, amount, max, level)
+        if limited and done > limit:
+            yield _exceeded(case, level, cap, done, limit, unit, refs)
+    if cap.baseline_ppm:
+        yield from _share(case, level, cap, inside)
 
 
-def _operations(uses: Iterable[Use]) -> int:
-    return sum(use.operations.value for use in uses)
+def _share(
+    case: Case,
+    level: agreement_pb2.Level,
+    cap: agreement_pb2.Cap,
+    inside: list[Cited[ComputeAttestation]],
+) -> Iterator[Finding]:
+    """A cap that is a share of the baseline rate: on chip time, which meters confirm, and on operations."""
+    before = baseline(case, cap.labels)
+    if before is None:
+        yield _unknown(case, f"{cap.name} of {level.name}")
+        return
+    refs = [*(statement.ref for statement in inside), *before.refs]
+    for unit, done, base in (
+        ("chip-seconds", total(inside, cap.labels, held, max, level), before.held),
+        ("teraFLOP", total(inside, cap.labels, trained, max, level), before.trained),
+    ):
+        limit = before.share(base, cap.window_periods, cap.baseline_ppm)
+        if done > limit:
+            yield _exceeded(case, level, cap, done, limit, unit, refs)
 
 
-def _held(uses: Iterable[Use]) -> int:
-    return sum(use.held.value for use in uses)
+def _exceeded(
+    case: Case,
+    level: agreement_pb2.Level,
+    cap: agreement_pb2.Cap,
+    done: int,
+    limit: int,
+    unit: str,
+    refs: list[StatementRef],
+) -> Finding:
+    text = f"{case.lab} exceeded {cap.name} of {level.name}: {done} {unit} in {cap.window_periods} periods."
+    return finding("cap-exceeded", BREACHED, text, figures=_against(done, limit, unit), statements=refs)
+
+
+def _unknown(case: Case, what: str) -> Finding:
+    text = f"{case.lab} attested nothing of the baseline that {what} is a share of."
+    return finding("baseline-unknown", INCONCLUSIVE, text)
+
+
+def _against(done: int, limit: int, unit: str) -> list[Figure]:
+    return [figure("observed", done, unit), figure("expected", limit, unit), figure("tolerance", 0, unit)]

@@ -100,12 +100,6 @@ def test_steps_of_no_baseline_are_an_error() -> None:
     assert not found(agreement, "baseline-missing")
 
 
-def test_a_cap_that_no_evidence_is_checked_against_is_noted() -> None:
-    run = capped(1_000, teraflop=9, scope=pb.CAP_SCOPE_RUN)
-    assert only(run, "not-checked").text == "stated, not checked: what labs attest is summed by label, not by run"
-    assert not found(capped(1_000, teraflop=9), "not-checked")
-
-
 def higher(*caps: pb.Cap) -> pb.Agreement:
     """Training is capped by run at slowdown; the pause allows training too, under these caps."""
     lower = pb.Cap(name="run", labels=TRAINING, teraflop=9, window_periods=1, scope=pb.CAP_SCOPE_RUN)

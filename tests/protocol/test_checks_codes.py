@@ -12,6 +12,7 @@ from standstill.v1 import header_pb2 as h
 from standstill.v1 import quantity_pb2 as q
 from tests.builders import PERIOD
 from tests.protocol.exempt import LIMIT, OTHER, exempted
+from tests.protocol.limits import grew, measured, ran, returning, sealed
 from tests.protocol.records import (
     CAP,
     Make,
@@ -83,6 +84,13 @@ YIELDS: dict[str, tuple[h.Verdict.ValueType, Make, Make]] = {
     "exemption-not-granted": (BREACHED, lambda: exempted(1, "trial"), lambda: exempted(0, "trial")),
     "exemption-exceeded": (BREACHED, lambda: exempted(LIMIT + 1), lambda: exempted(LIMIT)),
     "exemption-ledger-incomplete": (INCONCLUSIVE, lambda: exempted(1, silent=[NOW - 1]), lambda: exempted(1)),
+    "ramp-exceeded": (BREACHED, lambda: returning(PERIOD // 2 + 1), lambda: returning(PERIOD // 2)),
+    "baseline-unknown": (INCONCLUSIVE, lambda: measured(PERIOD // 4, before=range(0)), lambda: measured(PERIOD // 4)),
+    "run-too-large": (BREACHED, lambda: ran(("a", 2, 101)), lambda: ran(("a", 2, 100))),
+    "cluster-too-large": (BREACHED, lambda: ran(("a", 3, 100)), lambda: ran(("a", 2, 100))),
+    "inventory-grew": (BREACHED, lambda: grew(10, 12), lambda: grew(10, 11)),
+    "earlier-inventory-unknown": (INCONCLUSIVE, lambda: grew(None, 10), lambda: grew(10, 10)),
+    "seal-late": (DISCREPANT, lambda: sealed(NOW + 2), lambda: sealed(NOW + 1)),
     "halt-missing": (DISCREPANT, lambda: halted(2), lambda: halted(1)),
     "use-after-halt": (BREACHED, lambda: resumed(1), lambda: resumed(0)),
 }

@@ -10,7 +10,8 @@ from protocol import fold
 from protocol.conduct import Freshness
 from protocol.duty import Duty, duty, last_attested, silence
 from protocol.state import Binding, Conduct, LevelState, Stage, State, Status
-from tests.builders import PAUSE, SLOWDOWN, agreement, handle
+from standstill.v1 import agreement_pb2 as pb
+from tests.builders import PAUSE, SLOWDOWN, agreement, change, handle
 
 TERMS = agreement()
 BASE = replace(fold.initial(TERMS), status=Status.IN_FORCE, since=2, period=10)
@@ -86,3 +87,64 @@ def test_has_attested_what_its_most_silent_site_has() -> None:
     assert attested(_1=7, _2=5) == 5
     # What was attested before the agreement governed is owed to nobody.
     assert attested(_1=0, _2=5) == 1
+
+
+STEPPED = agreement(
+    baseline_periods=4,
+    levels=[
+        change(
+            one,
+            ramp_periods=4,
+            ramp=[pb.RampStep(after_periods=1, share_ppm=250_000), pb.RampStep(after_periods=3, share_ppm=1_000_000)],
+        )
+        for one in TERMS.terms.levels
+    ],
+)
+
+
+def _stepped(since: int, until: int | None = None, stage: Stage = Stage.IN_FORCE) -> State:
+    state = fold.initial(STEPPED)
+    levels = {**state.levels, PAUSE: _bound(since, until, stage)}
+    return replace(state, status=Status.IN_FORCE, since=2, period=10, levels=levels)
+
+
+def _returning(until: int, period: int) -> State:
+    """The newest state before a period, in which the pause lets alpha go since four periods before `until`."""
+    return replace(_stepped(5, until, Stage.RAMPING), period=period - 2)
+
+
+@pytest.mark.parametrize(("period", "share"), [(12, 0), (13, 250_000), (14, 250_000)])
+def test_returns_by_the_steps_of_the_ramp(period: int, share: int) -> None:
+    found = duty(STEPPED, _returning(16, period), "alpha", period)
+    assert (found.level, found.ramp_ppm) == (PAUSE, share)
+    assert found.beneath == (Duty(reports=True) if share else None)
+
+
+def test_keeps_nothing_of_a_level_after_the_step_that_allows_everything() -> None:
+    assert duty(STEPPED, _returning(16, 15), "alpha", 15) == Duty(reports=True)
+    assert duty(STEPPED, _returning(16, 14), "alpha", 14).level == PAUSE
+
+
+def test_climbs_no_step_in_the_dark() -> None:
+    state = _returning(16, 13)
+    assert [duty(STEPPED, state, "alpha", period).ramp_ppm for period in (12, 13, 15, 40)] == [0, 250_000] + [
+        250_000
+    ] * 2
+
+
+def test_takes_the_baseline_of_the_periods_before_the_wind_down() -> None:
+    state = _stepped(9)
+    assert duty(STEPPED, state, "alpha", 12).baseline == range(5, 9)
+    # Not before the agreement was in force, and where there was nothing before there is no baseline.
+    assert duty(STEPPED, _stepped(4), "alpha", 12).baseline == range(2, 4)
+    assert not duty(STEPPED, _stepped(2), "alpha", 12).baseline
+    assert not duty(TERMS, _with(pause=_bound(9)), "alpha", 12).baseline
+
+
+def test_keeps_a_lower_level_while_it_returns_from_a_higher_one() -> None:
+    state = _returning(16, 13)
+    state = replace(state, levels={**state.levels, SLOWDOWN: _bound(3)})
+    found = duty(STEPPED, state, "alpha", 13)
+    assert (found.level, found.ramp_ppm) == (PAUSE, 250_000)
+    assert found.beneath is not None
+    assert (found.beneath.level, found.beneath.since, found.beneath.ramp_ppm) == (SLOWDOWN, 4, 0)

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from protocol import fold
-from protocol.duty import duty
+from protocol.duty import Duty, duty
 from protocol.obedience import Mode, order, strictness
 from protocol.state import Binding, LevelState, Stage, State, Status
 from tests.builders import PAUSE, SLOWDOWN, agreement
@@ -89,3 +89,8 @@ def test_nothing_laxer_than_the_governing_confirmed_state_is_ever_ordered(
 
     assert strictness(one.duty) >= strictness(duty(TERMS, before, "alpha", period))
     assert strictness(one.duty) >= strictness(duty(TERMS, newest, "alpha", max(period, 12)))
+
+
+def test_a_level_in_full_is_stricter_than_on_the_way_back_and_that_than_the_level_below() -> None:
+    full, half, below = Duty(level=PAUSE), Duty(level=PAUSE, ramp_ppm=500_000), Duty(level=PAUSE - 1)
+    assert strictness(full) > strictness(half) > strictness(Duty(level=PAUSE, ramp_ppm=500_001)) > strictness(below)

@@ -399,6 +399,32 @@ def test_a_late_word_on_exempted_work_reaches_the_later_periods_whose_ledger_cou
         cluster.close()
 
 
+@pytest.fixture
+def measured(tmp_path: Path) -> Iterator[Cluster]:
+    """Whoever is slowed down serves users as much as in the two periods before, and no more."""
+    terms = capped_agreement().terms
+    cap = agreement_pb2.Cap(name="serving", labels=[q.LABEL_INFERENCE], window_periods=1, baseline_ppm=1_000_000)
+    levels = [builders.change(level, caps=[cap]) for level in terms.levels]
+    levels[1].binds = agreement_pb2.BINDS_EVERYONE
+    made = Cluster(tmp_path, builders.agreement(levels=levels, baseline_periods=2, verification=terms.verification))
+    yield made
+    made.close()
+
+
+def test_a_late_word_on_the_baseline_changes_every_later_period_that_is_a_share_of_it(
+    measured: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = slowed_down(measured, 8)
+    assert [verdicts(daemon, period) for period in range(2, 8)] == [["honored"] * 3] * 6
+    seen = appraised(monkeypatch)
+
+    say_late(measured, daemon, about=3, now=9)
+
+    assert [period for lab, period in seen if lab == "alpha"] == [3, 5, 6, 7, 8]
+    assert [verdicts(daemon, period, ["alpha"]) for period in range(4, 9)] == [["honored"]] + [["breached"]] * 4
+    assert measured.bundle("alpha", 7).failed() is None
+
+
 def test_a_late_word_reaches_no_period_that_is_not_assessed_yet(
     capped: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,7 +96,7 @@ class NodeAdminServicer(node_admin_service_pb2_grpc.NodeAdminServiceServicer):
         answer.final_digest = b"" if confirmed is None else confirmed.digest()
         if order is not None:
             answer.level, answer.mode = order.duty.level, order.mode.value
-            answer.level_line = sentence(self._agreement, order)
+            answer.level_line = sentence(record.terms(), order)
             answer.why = order.why
         if record.trouble:
             answer.why = f"{answer.why}; {record.trouble}" if answer.why else record.trouble

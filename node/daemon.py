@@ -214,7 +214,7 @@ def _record(settings: NodeSettings, base: Path, parts: _Parts) -> Iterator[Recor
         if peer.address and name in parts.agreement.verifiers:
             certificate = read_certificate(base / peer.certificate)
             with open_channel(peer.address, load_certificate(base), certificate, name) as channel:
-                tell = OrderFile(parts.agreement, base / settings.order).tell
+                tell = OrderFile(base / settings.order).tell
                 yield RecordFollower(parts.agreement, settings.party, parts.store.database, channel, parts.clock, tell)
             return
     yield None

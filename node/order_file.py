@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from daemon.files import write_whole
+from daemon.journal import journal
 from standstill.v1 import quantity_pb2
 
 if TYPE_CHECKING:
@@ -18,51 +19,64 @@ if TYPE_CHECKING:
 class OrderFile:
     """Rewritten whole whenever the order changes; readers never see half of one."""
 
-    def __init__(self, agreement: Agreement, path: Path) -> None:
+    def __init__(self, path: Path) -> None:
         """Written to `path`."""
-        self._agreement, self._path = agreement, path
+        self._path = path
         self._written = ""
 
-    def tell(self, order: Order) -> None:
-        """Write an order, unless it stands there already."""
-        text = json.dumps(self._table(order), indent=1) + "\n"
-        if text != self._written:
+    def tell(self, order: Order, terms: Agreement) -> None:
+        """Write an order under the terms in force, unless it stands there already.
+
+        A full disk is noted and tried again with the next look: the daemon has more to do than this.
+        """
+        text = json.dumps(_table(order, terms), indent=1) + "\n"
+        if text == self._written:
+            return
+        try:
             write_whole(self._path, text.encode())
+        except OSError as error:
+            journal().error("the order could not be written", file=str(self._path), why=error.strerror)
+        else:
             self._written = text
 
-    def _table(self, order: Order) -> dict[str, object]:
-        duty = order.duty
-        return {
-            "schema": "standstill/node.order/1",
-            "agreement": self._agreement.digest.hex(),
-            "level": duty.level,
-            "name": level_name(self._agreement, duty.level),
-            "since_period": duty.since,
-            "allowed": allowed(self._agreement, duty.level),
-            "winding_down_to": level_name(self._agreement, duty.winding),
-            "reports": duty.reports,
-            "mode": order.mode.value,
-            "why": order.why,
-        }
+
+def _table(order: Order, terms: Agreement) -> dict[str, object]:
+    duty = order.duty
+    return {
+        "schema": "standstill/node.order/1",
+        "agreement": terms.digest.hex(),
+        "level": duty.level,
+        "name": level_name(terms, duty.level),
+        "since_period": duty.since,
+        "allowed": allowed(terms, duty.level),
+        "open_again_ppm": duty.ramp_ppm,
+        "winding_down_to": level_name(terms, duty.winding),
+        "reports": duty.reports,
+        "mode": order.mode.value,
+        "why": order.why,
+    }
 
 
-def level_name(agreement: Agreement, rank: int) -> str:
+def level_name(terms: Agreement, rank: int) -> str:
     """Name of a level; empty for rank 0, which is report only."""
-    return agreement.levels[rank].name if rank else ""
+    return terms.levels[rank].name if rank else ""
 
 
-def allowed(agreement: Agreement, rank: int) -> list[str] | None:
-    """Labels that a level allows, in short; None where it allows all."""
-    if not rank or not agreement.levels[rank].allowed:
+def allowed(terms: Agreement, rank: int) -> list[str] | None:
+    """Labels that a level allows, in short; None for report only, which forbids none."""
+    if not rank:
         return None
-    return [quantity_pb2.Label.Name(label).removeprefix("LABEL_").lower() for label in agreement.levels[rank].allowed]
+    return [quantity_pb2.Label.Name(label).removeprefix("LABEL_").lower() for label in terms.levels[rank].allowed]
 
 
-def sentence(agreement: Agreement, order: Order) -> str:
+def sentence(terms: Agreement, order: Order) -> str:
     """An order in one line for people."""
     duty = order.duty
     if duty.winding:
-        return f"wind down to {level_name(agreement, duty.winding)}"
+        return f"wind down to {level_name(terms, duty.winding)}"
+    if duty.level and duty.ramp_ppm:
+        share = f"{duty.ramp_ppm / 10_000:g} % of the baseline"
+        return f"returning from {level_name(terms, duty.level)}: what it forbids goes on at {share}"
     if duty.level:
-        return f"keep {level_name(agreement, duty.level)}, in full since P{duty.since}"
+        return f"keep {level_name(terms, duty.level)}, in full since P{duty.since}"
     return "report only" if duty.reports else "nothing yet"

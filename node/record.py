@@ -72,11 +72,11 @@ class RecordFollower:
         database: Database,
         channel: grpc.Channel,
         clock: Clock,
-        tell: Callable[[Order], None],
+        tell: Callable[[Order, Agreement], None],
     ) -> None:
         """Follow for `party`, through the verifier at the end of `channel`; a lab's orders go to `tell`."""
         self._agreement, self._clock, self._tell = agreement, clock, tell
-        self._lab = party if party in agreement.labs else ""
+        self._party = party
         self._database, self._client = database, LogClient(channel)
         self._store = RecordStore(agreement, database)
         self._registrar = agreement.parties[agreement.verifiers[TERM]]
@@ -94,7 +94,7 @@ class RecordFollower:
             try:
                 now = self._clock.now()
                 if (found := self.order(now)) is not None:
-                    self._tell(found)
+                    self._tell(found, self.terms())
                 going = self._clock.wait_until(now + poll, stop)
             except Refused:
                 # The clock cannot be read; every other call meets it too, and says so.
@@ -108,7 +108,8 @@ class RecordFollower:
             self._trouble, self._differs = "", False
         except Refused as refused:
             self._trouble = str(refused)
-            self._differs = refused.reason in CONTRADICTIONS
+            # Only a record that agrees ends the alarm: whoever contradicted could otherwise fall silent and be obeyed.
+            self._differs = self._differs or refused.reason in CONTRADICTIONS
         except grpc.RpcError as error:
             refused_us = refused_by(error)
             self._trouble = f"refused us: {refused_us}" if refused_us else f"not reached: {error.code().name}"
@@ -140,11 +141,11 @@ class RecordFollower:
     def order(self, now: int) -> Order | None:
         """What the lab must keep at a moment; None for a party that is no lab, or before the agreement starts."""
         period = self._agreement.period_at(now)
-        if not self._lab or period is None:
+        if self._party not in self.terms().labs or period is None:
             return None
         with self._lock:
             states = list(self._states)
-        return order(self._agreement, self._lab, period, states[:-1], states[-1], differs=self._differs)
+        return order(self._agreement, self._party, period, states[:-1], states[-1], differs=self._differs)
 
     def _follow(self) -> None:
         note = self._client.note(self._origin)

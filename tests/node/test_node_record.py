@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +12,13 @@ import pytest
 
 from daemon.channel import open_channel
 from daemon.log_client import LogClient
-from node.order_file import OrderFile, sentence
+from node.order_file import OrderFile, allowed, sentence
 from node.record import RecordFollower
 from node.record_store import KEPT_STATES, Place
+from protocol.duty import Duty
+from protocol.errors import Reason, Refused
 from protocol.leaf import Cursor
-from protocol.obedience import Mode
+from protocol.obedience import Mode, Order
 from standstill.v1 import envelope_pb2
 from tests import builders
 from tests.builders import LABS, PAUSE
@@ -35,7 +37,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 def following(cluster: Cluster, party: str = "alpha") -> Iterator[RecordFollower]:
     """The follower of a party's node, with the node's own store."""
     node = cluster.nodes[party]
-    orders = OrderFile(cluster.agreement, node.home / "order.json")
+    orders = OrderFile(node.home / "order.json")
     with open_channel(cluster.address, node.identity, cluster.vera.certificate, VERA, deadline=10.0) as channel:
         yield RecordFollower(cluster.agreement, party, node.store.database, channel, node.clock, orders.tell)
 
@@ -126,7 +128,7 @@ def test_a_call_is_obeyed_at_once_and_said_in_the_order_file(cluster: Cluster) -
         follower.look()
         ahead = follower.order(now(cluster))
         assert ahead is not None
-        follower._tell(ahead)
+        follower._tell(ahead, follower.terms())
 
     assert (ahead.mode, ahead.duty.winding) == (Mode.AHEAD, PAUSE)
     assert sentence(cluster.agreement, ahead) == "wind down to pause"
@@ -143,7 +145,7 @@ def test_a_level_in_force_is_said_with_what_it_allows(cluster: Cluster) -> None:
         follower.look()
         found = follower.order(now(cluster))
         assert found is not None
-        follower._tell(found)
+        follower._tell(found, follower.terms())
 
     assert (found.mode, found.duty.level) == (Mode.FINAL, PAUSE)
     told = json.loads((cluster.nodes["alpha"].home / "order.json").read_text())
@@ -235,3 +237,63 @@ def test_look_is_harmless_before_anything_was_closed(cluster: Cluster) -> None:
         follower.look()
 
         assert follower.newest.period is None
+
+
+def test_the_alarm_outlasts_a_verifier_that_then_withholds(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = begun(cluster)
+    with following(cluster) as follower:
+        follower.look()
+        monkeypatch.setattr(follower, "_follow", refusing(Reason.STATE_DIFFERS))
+        follower.look()
+        monkeypatch.setattr(follower, "_follow", refusing(Reason.LEAF_WITHHELD))
+        follower.look()
+
+        assert follower.trouble.startswith("LEAF_WITHHELD")
+        found = follower.order(now(cluster))
+        assert found is not None
+        assert found.mode is Mode.DIFFERS
+        monkeypatch.undo()
+        cluster.honest(daemon, 4)
+        follower.look()
+        healed = follower.order(now(cluster))
+        assert healed is not None
+        assert healed.mode is not Mode.DIFFERS
+
+
+def refusing(reason: Reason) -> Callable[[], None]:
+    def refuse() -> None:
+        raise Refused(reason, "record", "told to")
+
+    return refuse
+
+
+def test_an_order_that_cannot_be_written_is_written_later(cluster: Cluster) -> None:
+    daemon = begun(cluster)
+    call(cluster, daemon)
+    home = cluster.nodes["alpha"].home
+    with following(cluster) as follower:
+        follower.look()
+        found = follower.order(now(cluster))
+        assert found is not None
+        (home / "order.json").mkdir()
+        follower._tell(found, follower.terms())
+        (home / "order.json").rmdir()
+        follower._tell(found, follower.terms())
+
+    assert json.loads((home / "order.json").read_text())["mode"] == "ahead"
+
+
+def test_a_level_that_allows_nothing_says_so(cluster: Cluster) -> None:
+    slowdown, pause = cluster.agreement.terms.levels
+    terms = builders.agreement(levels=[slowdown, builders.change(pause, allowed=[], caps=None)])
+
+    assert allowed(terms, PAUSE) == []
+    assert allowed(terms, 0) is None
+
+
+def test_a_lab_on_its_way_back_is_told_its_share(cluster: Cluster) -> None:
+    returning = Order(Duty(level=PAUSE, since=9, ramp_ppm=250_000, reports=True), Mode.FINAL, "")
+
+    assert sentence(cluster.agreement, returning) == (
+        "returning from pause: what it forbids goes on at 25 % of the baseline"
+    )

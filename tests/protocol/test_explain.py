@@ -1,4 +1,4 @@
-"""What would lift a level, read from a state alone."""
+"""Before when a level cannot be lifted, read from a state alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import pytest
 
 from protocol import fold
 from protocol.agreement import Agreement
-from protocol.explain import earliest_lift, lifting
+from protocol.explain import earliest_lift
 from protocol.state import LevelState, Stage, State, Status
-from protocol.truth import Truth
 from standstill.v1 import condition_pb2 as pb
 from tests import builders
 from tests.builders import PAUSE
@@ -43,14 +42,6 @@ def earliest(resume: pb.Condition, held: int = 0, ready: int = 0) -> int | None:
     return earliest_lift(*world(resume, held, ready), PAUSE)
 
 
-def test_what_is_missing_before_a_lift_is_named() -> None:
-    tree = lifting(*world(elapsed(9), held=5), PAUSE)
-
-    assert tree.value is Truth.FALSE
-    assert [part.value for part in tree.because] == [Truth.FALSE] * 3
-    assert list(tree.lines())[-1].endswith("both hold for 3 closings in a row: 0 so far")
-
-
 def test_a_lift_needs_its_steps_after_its_clock() -> None:
     # The seventh closing from P4 on is that of P10; two more until nine, and then two further steps.
     assert earliest(elapsed(9), held=7) == 10 + 2 + STEADY - 1
@@ -67,8 +58,25 @@ def test_what_only_others_can_say_may_come_with_the_next_closing() -> None:
     assert earliest(reading) == 10 + STEADY
 
 
-def test_periods_honored_before_the_restriction_do_not_shorten_it() -> None:
-    assert earliest(honored(8), held=3) == 10 + 5 + STEADY - 1
+@pytest.mark.parametrize("held", [3, 7])
+def test_honored_periods_are_those_of_the_restriction_once_settled_also_after_a_dark_stretch(held: int) -> None:
+    # The eighth period from P4 on is P11, which is settled two periods later.
+    assert earliest(honored(8), held=held) == 13 + STEADY - 1
+
+
+def test_a_clock_since_entry_is_not_that_of_the_restriction() -> None:
+    since = C(elapsed=C.Elapsed(level=PAUSE, periods=100, since=pb.SINCE_ENTRY))
+    terms, state = world(since, held=2)
+
+    assert earliest_lift(terms, replace(state, closings=96, entered=1), PAUSE) == 10 + 5 + STEADY - 1
+
+
+def test_a_clock_in_force_has_not_begun_while_a_level_is_winding_down() -> None:
+    since = C(elapsed=C.Elapsed(level=PAUSE, periods=5, since=pb.SINCE_IN_FORCE))
+    terms, state = world(since, held=2)
+    winding = replace(state.levels[PAUSE], stage=Stage.WINDING, age=2)
+
+    assert earliest_lift(terms, replace(state, levels={**state.levels, PAUSE: winding}), PAUSE) == 10 + 5 + STEADY - 1
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def check_terms(
     if pending:
         terms = with_stand_ins(terms, pending)
     refusals = problems(terms) if terms.parties else problems_of_draft(terms)
-    readable = bool(terms.parties) and all(map(_readable, refusals))
+    readable = bool(terms.parties) and all(refused.reason in _TOLD for refused in refusals)
     findings = lint(terms, citations=citations) if readable else []
     found = [placed(finding, places) for finding in _as_grave(findings, refusals)]
     found += [_refusal(refused, places) for refused in refusals if not _in_full(refused, findings)]
@@ -181,11 +181,6 @@ def check_terms(
         text = f"the keys of {named(pending)} are not known: nobody can sign yet"
         found.append(Problem("keys-pending", Severity.NOTE, clause_of(where), text, span=place_of(where, places)))
     return in_order(found)
-
-
-def _readable(refused: Refused) -> bool:
-    """Whether terms can be looked at further: they are well formed, or say more than this reader evaluates."""
-    return refused.reason in _TOLD or (refused.reason is Reason.VERSION_UNKNOWN and refused.field != "version")
 
 
 def code_of(reason: Reason) -> str:

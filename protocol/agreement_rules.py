@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from protocol import agreement_meaning as meaning
 from protocol import agreement_standing as standing
-from protocol import cap_rules, decision_rules, exemption_rules, not_evaluated, source_rules
+from protocol import cap_rules, decision_rules, exemption_rules, source_rules
 from protocol.agreement_limits import CLASS_NAME, LABELS, MAX_PERIODS, NAME, ORIGIN, names, within
 from protocol.errors import Reason, Refused
 from protocol.keys import admit_public_key
@@ -178,7 +178,6 @@ _FORM: _Rules = (
     keys_are_admissible,
     sites_are_distinct,
     chip_classes_are_complete,
-    not_evaluated.problems,
 )
 _NAMES: _Rules = (
     meaning.references_resolve,

@@ -5,11 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
-from language.check import check_terms
-from language.lower import compile_text
-from language.parse import parse
 from language.presets import PRESETS
 from tests.test_guide import ROOT, beside_a_checkout, pattern, run, steps
 
@@ -18,17 +13,6 @@ __all__ = ["beside_a_checkout"]
 GUIDE = ROOT / "docs" / "writing-terms.md"
 
 
-def evaluated(name: str) -> bool:
-    """Whether this reader evaluates everything that a preset says."""
-    made = compile_text(parse(PRESETS[name].text))
-    found = check_terms(made.terms, made.places, made.pending)
-    return all(problem.code != "version-unknown" for problem in found)
-
-
-@pytest.mark.skipif(
-    not (evaluated("frontier-lab") and evaluated("two-lab-bilateral")),
-    reason="the presets say what this reader does not evaluate yet",
-)
 def test_every_command_of_the_guide_runs_and_says_what_is_shown(beside_a_checkout: Path) -> None:
     listed = steps(GUIDE.read_text("utf-8"))
     parts = [f"echo '=== line {step.line}'\n{step.commands}" for step in listed]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from protocol import condition_rules, not_evaluated
+from protocol import condition_rules
 from protocol.agreement_limits import NAME
 from protocol.errors import Reason, require
 from protocol.pledge_compiler import names_in
@@ -24,8 +24,6 @@ def pledge(body: pb.Pledge, header: Header, agreement: Agreement) -> None:
     del header
     ranks = [clause.level for clause in body.clauses]
     require(len(set(ranks)) == len(ranks), Reason.ROW_TWICE, "pledge.clauses.level", "one clause per level")
-    for problem in not_evaluated.problems(body, "pledge"):
-        raise problem
     terms = _with_dormant(body, agreement)
     for number, clause in enumerate(body.clauses):
         where = f"pledge.clauses[{number}]"

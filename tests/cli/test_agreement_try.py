@@ -10,9 +10,6 @@ import pytest
 
 from cli.agreement.history import read_history
 from cli.main import run
-from language.check import check_terms
-from language.lower import compile_text
-from language.parse import parse
 from language.presets import PRESETS
 from protocol.errors import Reason
 from tests.cli.agreement_texts import SMALL, write_small
@@ -118,14 +115,6 @@ def test_reads_the_history_that_comes_along() -> None:
     assert {said.party for said in found} >= {"alpha", "beta", "gamma", "evalco", "board", "vera"}
 
 
-def evaluated(name: str) -> bool:
-    """Whether this reader evaluates everything that a preset says."""
-    made = compile_text(parse(PRESETS[name].text))
-    found = check_terms(made.terms, made.places, made.pending)
-    return all(problem.code != "version-unknown" for problem in found)
-
-
-@pytest.mark.skipif(not evaluated("frontier-lab"), reason="the terms say what this reader does not evaluate yet")
 def test_the_frontier_preset_slows_down_by_itself_and_pauses_by_vote(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

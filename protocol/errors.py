@@ -67,6 +67,7 @@ class Reason(_Upper):
     TILE_PATH = auto()
     TILE_CONFLICT = auto()
     BUNDLE_MALFORMED = auto()
+    CERTIFICATE_MALFORMED = auto()
     ENTRY_TOO_LARGE = auto()
 
     # notes, checkpoints, cosignatures (C2SP)

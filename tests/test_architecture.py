@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Package -> the packages of this project that it may import, itself apart. ARCHITECTURE.md draws the same table.
 MAY_IMPORT: dict[str, set[str]] = {
     "protocol": set(),
+    "bound": {"protocol"},
     "language": {"protocol"},
     "daemon": {"protocol"},
     "node": {"protocol", "daemon"},

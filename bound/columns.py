@@ -95,38 +95,55 @@ class Layout:
 
 def lay_out(evidence: Evidence, builder: Builder) -> Layout:
     """New columns for everything that the evidence speaks of."""
-    seconds = evidence.window.summed(evidence.window.seconds)
-    world = evidence.world_chips * seconds
-    sites = tuple(_site(evidence, builder, site, world) for site in evidence.sites)
-    elsewhere = {name: builder.new(world) for name in evidence.classes}
-    rented = {name: builder.new([int(world.sum())]) for name in evidence.classes}
+    sites = tuple(_site(evidence, builder, site) for site in evidence.sites)
+    elsewhere = {name: builder.new(_most(evidence, name), _usual(evidence, name)) for name in evidence.classes}
+    rented = {name: builder.new([_most_rented(evidence, name)], _usual(evidence, name)) for name in evidence.classes}
     channels = tuple(_channels(evidence, sites, elsewhere, rented))
     return Layout(sites, elsewhere, rented, channels)
 
 
-def _site(evidence: Evidence, builder: Builder, site: Site, world: Integers) -> SiteColumns:
-    works = tuple(_work(evidence, builder, site, work, world) for work in site.work)
+def _most(evidence: Evidence, chip_class: str) -> Integers:
+    """Chip-seconds of undeclared accelerators of a class, by block: of the stock, or of all in the world."""
+    window = evidence.window
+    stocked = [stock.chips for stock in evidence.stock if stock.chip_class == chip_class]
+    chips = np.minimum.reduce(stocked) if stocked else np.full(len(window.seconds), evidence.world_chips)
+    return window.summed(chips * window.seconds)
+
+
+def _most_rented(evidence: Evidence, chip_class: str) -> int:
+    told = [one.chip_seconds for one in evidence.rented if one.chip_class == chip_class]
+    return min(told, default=evidence.world_chips * int(evidence.window.seconds.sum()))
+
+
+def _usual(evidence: Evidence, chip_class: str) -> int:
+    """Chip-seconds of all declared accelerators of a class."""
+    works = (work for site in evidence.sites for work in site.work if work.chip_class == chip_class)
+    return max(1, sum(int(work.declared.sum()) for work in works))
+
+
+def _site(evidence: Evidence, builder: Builder, site: Site) -> SiteColumns:
+    works = tuple(_work(evidence, builder, site, work) for work in site.work)
     if site.meter is None:
         return SiteColumns(site, works, None, None)
     _, high = kappa_interval(evidence, site.meter)
     read = evidence.window.summed(site.meter.energy)
-    # All errors at their worst leave the accelerators no more than twice what the meter saw.
-    return SiteColumns(site, works, builder.new(2 * read), builder.new([high]))
+    # All errors at their worst leave the accelerators no more than three times what the meter saw.
+    return SiteColumns(site, works, builder.new(3 * read), builder.new([high]))
 
 
-def _work(evidence: Evidence, builder: Builder, site: Site, work: Work, world: Integers) -> WorkColumns:
-    table = evidence.classes[work.chip_class]
-    hours = evidence.window.summed(work.declared)
+def _work(evidence: Evidence, builder: Builder, site: Site, work: Work) -> WorkColumns:
+    table, window = evidence.classes[work.chip_class], evidence.window
+    hours = window.summed(work.declared)
     could = np.array([not (site.located and mode.name == AWAY) for mode in table.modes], np.int64)
     false = builder.new(hours[:, :, None] * could)
     honest = None
     if site.meter is not None:
         honest = builder.new(hours * np.array([group.high_milliwatt for group in table.groups], np.int64))
-    seconds = evidence.window.summed(evidence.window.seconds)
-    seen = site.visible_chips.get(work.chip_class)
-    most = world if seen is None else seconds * seen
+    most = _most(evidence, work.chip_class)
+    if work.chip_class in site.visible_chips:
+        most = np.minimum(most, window.summed(window.seconds) * site.visible_chips[work.chip_class])
     here = np.array([mode.name != AWAY for mode in table.modes], np.int64)
-    hidden = builder.new(most[:, None] * here)
+    hidden = builder.new(most[:, None] * here, _usual(evidence, work.chip_class))
     return WorkColumns(work, table, hours, false, honest, hidden)
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from bound.evidence import Evidence
     from bound.outcome import Outcome
-    from bound.program import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def with_liars(evidence: Evidence, number: int) -> Survived:
         if found[liars].bound is None and found[liars].unbounded:
             return Survived(None, liars, found[liars].unbounded)
         if len(liars) < number:
-            weighty = owners_behind(assemble(left).program, found[liars].bound_multipliers)
+            weighty = owners_behind(left, found[liars].bound_multipliers)
             waiting += [liars | {owner} for owner in weighty]
     # Sources that contradict each other leave no history: such a set is not the one that is honest.
     bounds = {liars: one.bound for liars, one in found.items() if one.bound is not None}
@@ -65,11 +64,11 @@ def with_liars(evidence: Evidence, number: int) -> Survived:
     return Survived(bounds[worst], worst, ())
 
 
-def owners_behind(program: Program, multipliers: Sequence[int]) -> frozenset[str]:
-    """Owners of the rows that a proof rests on."""
-    return frozenset().union(
-        *(source.owners for source in program.sources if any(multipliers[source.first : source.stop]))
-    )
+def owners_behind(evidence: Evidence, multipliers: Sequence[int]) -> frozenset[str]:
+    """Owners of what a proof rests on: rows with a multiplier, and limits that stand in the caps of columns."""
+    sources = assemble(evidence).program.sources
+    rows = (source.owners for source in sources if any(multipliers[source.first : source.stop]))
+    return frozenset().union(*rows, *(one.owners for one in (*evidence.stock, *evidence.rented)))
 
 
 def resilience(evidence: Evidence, most: int) -> tuple[int, Survived]:

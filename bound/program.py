@@ -6,13 +6,13 @@ coefficient rounded down and a limit rounded up only add histories: the largest 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bound.evidence import Integers
 
@@ -44,6 +44,7 @@ class Program:
 
     Attributes:
         caps: greatest value of each column.
+        sizes: what each column usually comes to, at least 1: for the solver, whose floats resolve no more.
         rows: of each entry.
         columns: of each entry.
         coefficients: of each entry.
@@ -53,6 +54,7 @@ class Program:
     """
 
     caps: Integers
+    sizes: Integers
     rows: Integers
     columns: Integers
     coefficients: Integers
@@ -66,6 +68,7 @@ class Builder:
     """A program in the making."""
 
     _caps: list[Integers] = field(default_factory=list)
+    _sizes: list[Integers] = field(default_factory=list)
     _width: int = 0
     _entries: list[tuple[Integers, Integers, Integers]] = field(default_factory=list)
     _limits: list[Integers] = field(default_factory=list)
@@ -73,11 +76,17 @@ class Builder:
     _height: int = 0
     _sources: list[Rows] = field(default_factory=list)
 
-    def new(self, caps: Integers | Sequence[int] | int, shape: tuple[int, ...] | None = None) -> Integers:
-        """New columns, as many as caps, or of a shape with one cap for all; returned are their numbers."""
-        given = np.broadcast_to(np.asarray(caps, np.int64), shape if shape is not None else np.shape(caps))
+    def new(self, caps: Integers | Sequence[int], usual: int | None = None) -> Integers:
+        """New columns, as many as caps; returned are their numbers.
+
+        Args:
+            caps: greatest values.
+            usual: what they usually come to, where the caps are far from it.
+        """
+        given = np.asarray(caps, np.int64)
         numbers = np.arange(self._width, self._width + given.size, dtype=np.int64).reshape(given.shape)
         self._caps.append(given.ravel())
+        self._sizes.append(np.clip(given.ravel(), 1, usual))
         self._width += given.size
         return numbers
 
@@ -132,6 +141,7 @@ class Builder:
         order = np.argsort(rows, kind="stable")
         return Program(
             caps=np.concatenate(self._caps),
+            sizes=np.concatenate(self._sizes),
             rows=rows[order],
             columns=columns[order],
             coefficients=coefficients[order],
@@ -139,3 +149,33 @@ class Builder:
             equal=np.repeat([equal for equal, _ in self._equal], [height for _, height in self._equal]),
             sources=tuple(self._sources),
         )
+
+
+def fixed(program: Program, columns: Integers) -> Program:
+    """The program in which some columns are nothing."""
+    caps = program.caps.copy()
+    caps[columns] = 0
+    return replace(program, caps=caps)
+
+
+def keeping(program: Program, sources: Iterable[Rows]) -> Program:
+    """The program with the rows of some sources alone."""
+    kept = np.zeros(len(program.limits), np.bool_)
+    moved: list[Rows] = []
+    height = 0
+    for source in sources:
+        kept[source.first : source.stop] = True
+        moved.append(source._replace(first=height, stop=height + source.stop - source.first))
+        height += source.stop - source.first
+    numbers = np.cumsum(kept) - 1
+    entries = kept[program.rows]
+    return Program(
+        caps=program.caps,
+        sizes=program.sizes,
+        rows=numbers[program.rows[entries]],
+        columns=program.columns[entries],
+        coefficients=program.coefficients[entries],
+        limits=program.limits[kept],
+        equal=program.equal[kept],
+        sources=tuple(moved),
+    )

@@ -1,6 +1,6 @@
 """Where multipliers come from: HiGHS through SciPy. Nothing here is trusted (annex: bound, 5.2 and 9.5).
 
-The solver works with floats on a scaled copy: columns by powers of two near their caps, rows by their largest entry.
+The solver works with floats on a scaled copy: columns by powers of two near their sizes, rows by their largest entry.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Solved:
 
 def maximise(program: Program, gain: Integers) -> Solved | None:
     """An approximate maximiser of `gain . x` and its multipliers; None where the solver found none."""
-    width = np.exp2(np.ceil(np.log2(np.maximum(program.caps, 1))))
+    width = np.exp2(np.ceil(np.log2(program.sizes)))
     scaled = program.coefficients * width[program.columns]
     height = np.ones(len(program.limits))
     np.maximum.at(height, program.rows, np.abs(scaled))

@@ -26,9 +26,9 @@ MODES: Final = (
     Mode("away", 0, 1_000_000),
 )
 """The corners of the annex: milliwatts and gigaFLOP per second of an H100 with its share of the node."""
-GROUPS: Final = (Group("serving", 300_000, 900_000), Group("idle", 140_000, 250_000), Group("off", 0, 10_000))
+GROUPS: Final = (Group("serving", 300_000, 900_000), Group("idle", 140_000, 250_000), Group("off", 0, 0))
 TABLE: Final = ChipTable(CHIP, MODES, GROUPS)
-_HONEST_MW: Final = np.array([620_000, 200_000, 4_000])
+_HONEST_MW: Final = np.array([620_000, 200_000, 0])
 _TRAINING_MW: Final = 700_000
 _TRAINING_RATE: Final = 420_000
 """A real run: 0.7 kW for 42 % of the dense peak."""

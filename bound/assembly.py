@@ -44,7 +44,8 @@ def assemble(evidence: Evidence) -> Assembled:
     covert = np.zeros(len(program.caps), np.int64)
     misdeclared = np.zeros(len(program.caps), np.int64)
     for channel in layout.channels:
-        covert[channel.columns] = channel.rates
+        if channel.way not in evidence.left_open:
+            covert[channel.columns] = channel.rates
     for site in layout.sites:
         for held in site.works:
             misdeclared[held.false] = misdeclared[held.hidden] = 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from bound.errors_of_meters import kappa_interval
+from bound.evidence import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,12 +28,14 @@ class Channel(NamedTuple):
 
     Attributes:
         name: for people.
+        way: of what kind it is.
         columns: chip-seconds spent that way.
         rates: gigaFLOP per chip-second of each column.
         known: whether anything but the number of accelerators in the world limits it.
     """
 
     name: str
+    way: Way
     columns: Integers
     rates: Integers
     known: bool
@@ -161,13 +164,21 @@ def _channels(
             for number, group in enumerate(held.table.groups):
                 if not group.trains:
                     columns = held.false[:, number, :]
-                    yield Channel(f"{group.name} declared at {site.site.name} ({name})", columns, rates, known=True)
+                    yield from _false(f"{group.name} declared at {site.site.name} ({name})", columns, held.table)
             known = name in stocked or name in site.site.visible_chips
-            yield Channel(f"undeclared {name} at {site.site.name}", held.hidden, rates, known=known)
+            yield Channel(f"undeclared {name} at {site.site.name}", Way.UNDECLARED, held.hidden, rates, known=known)
     for name, columns in elsewhere.items():
         most = _rates(evidence.classes[name]).max()
-        yield Channel(f"undeclared {name} elsewhere", columns, most, known=name in stocked)
-        yield Channel(f"rented {name}", rented[name], most, known=name in leased)
+        yield Channel(f"undeclared {name} elsewhere", Way.UNDECLARED, columns, most, known=name in stocked)
+        yield Channel(f"rented {name}", Way.RENTED, rented[name], most, known=name in leased)
+
+
+def _false(name: str, columns: Integers, table: ChipTable) -> Iterator[Channel]:
+    """Hours declared falsely: on the spot, and elsewhere."""
+    away = np.array([mode.name == AWAY for mode in table.modes])
+    rates = _rates(table)
+    yield Channel(name, Way.FALSE_HOURS, columns[:, ~away], rates[~away], known=True)
+    yield Channel(f"{name}, and away", Way.AWAY, columns[:, away], rates[away], known=True)
 
 
 def _rates(table: ChipTable) -> Integers:

@@ -7,7 +7,8 @@ Arrays have one entry per period; :class:`Window` says which periods make a bloc
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Integers = NDArray[np.int64]
+
+
+WORLD_CHIPS: Final = 100_000_000
+"""More accelerators than there are: some 20 million H100-equivalents in 2026 (research e.5)."""
+
+
+class Way(Enum):
+    """A way to train in secret."""
+
+    FALSE_HOURS = "declared accelerators that do something else"
+    AWAY = "declared accelerators that are elsewhere"
+    UNDECLARED = "undeclared accelerators"
+    RENTED = "rented compute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +216,9 @@ class Evidence:
         stock: limits on undeclared accelerators.
         rented: limits on rented compute.
         challenges: of all inspectors, in the order of their registration.
-        world_chips: accelerators of a class that exist: a limit that stands for no knowledge at all.
         risk_ppb: alpha, parts per billion.
+        left_open: ways that the bound need not cover.
+        world_chips: accelerators of a class that exist: a limit that stands for no knowledge at all.
     """
 
     window: Window
@@ -212,8 +227,9 @@ class Evidence:
     stock: tuple[Stock, ...]
     rented: tuple[Rented, ...]
     challenges: tuple[Challenges, ...]
-    world_chips: int
     risk_ppb: int
+    left_open: frozenset[Way] = frozenset()
+    world_chips: int = WORLD_CHIPS
 
     @property
     def owners(self) -> frozenset[str]:

@@ -55,6 +55,8 @@ def outcome(evidence: Evidence) -> Outcome:
     multipliers = tuple(worst.multipliers)
     story, unbounded = {}, []
     for channel in made.layout.channels:
+        if channel.way in evidence.left_open:
+            continue
         spent = worst.values[channel.columns]
         story[channel.name] = int(np.sum(spent * channel.rates)) // _GIGA_A_TERA
         caps = made.program.caps[channel.columns]

@@ -189,6 +189,7 @@ class Reason(_Upper):
     BUNDLE_INCOMPLETE = auto()
     TRUST_ROOT_MISMATCH = auto()
     ASSESSMENT_DIFFERS = auto()
+    BOUND_DIFFERS = auto()
     NOT_ASSESSED = auto()
     TOO_MANY_WATCHERS = auto()
     WATCHER_TOO_SLOW = auto()

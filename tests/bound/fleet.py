@@ -15,7 +15,6 @@ from bound.evidence import Challenges, ChipTable, Evidence, Group, Meter, Mode, 
 
 HOUR: Final = 3_600
 CHIP: Final = "H100"
-WORLD: Final = 20_000_000
 SERVING, IDLE, OFF = 0, 1, 2
 MODES: Final = (
     Mode("off", 0, 0),
@@ -239,7 +238,6 @@ def observe(rng: np.random.Generator, conduct: Conduct, tools: Instruments) -> E
         stock=(Stock(CHIP, frozenset({"chipco"}), np.full(periods, STOCK)),),
         rented=(Rented(CHIP, frozenset({"cloudco"}), 0),),
         challenges=_challenged(rng, conduct, tools),
-        world_chips=WORLD,
         risk_ppb=50_000_000,
     )
 

@@ -23,6 +23,14 @@ _EVIDENCE: Final = {
 }
 
 
+_CHANNELS: Final = {
+    pb.CHANNEL_FALSE_HOURS: "declared chips that do something else",
+    pb.CHANNEL_AWAY: "declared chips that are elsewhere",
+    pb.CHANNEL_UNDECLARED: "undeclared chips",
+    pb.CHANNEL_RENTED: "rented chips",
+}
+
+
 def worth(terms: pb.Agreement) -> Iterator[tuple[str, str]]:
     """Amount, probabilities and evidence, each with the field that it is about."""
     agreed = terms.verification
@@ -52,7 +60,23 @@ def worth(terms: pb.Agreement) -> Iterator[tuple[str, str]]:
     )
     if agreed.useful:
         yield "verification.useful", f"What helps: {listed(_EVIDENCE.get(kind, 'nothing') for kind in agreed.useful)}."
+    yield from _bounds(terms)
     yield from _answers(terms)
+
+
+def _bounds(terms: pb.Agreement) -> Iterator[tuple[str, str]]:
+    agreed = terms.verification
+    if not agreed.bound_every_periods:
+        return
+    every, risk = span(terms, agreed.bound_every_periods), share(agreed.bound_risk_ppm)
+    yield "verification.bound_every_periods", f"Every {every} verifiers say how much could be hidden at most."
+    yield "verification.bound_risk_ppm", f"Errors of honest instruments make that false with {risk} at most."
+    if agreed.left_open:
+        ways = listed(_CHANNELS.get(channel, "nothing") for channel in agreed.left_open)
+        yield "verification.left_open", f"It leaves out {ways}."
+    if agreed.HasField("legacy_ppm"):
+        older = f"Chips older than the suppliers' reports are at most {share(agreed.legacy_ppm)} of those reported."
+        yield "verification.legacy_ppm", older
 
 
 def _answers(terms: pb.Agreement) -> Iterator[tuple[str, str]]:

@@ -67,6 +67,12 @@ EVIDENCE: Final[Mapping[str, int]] = {
     "network": pb.EVIDENCE_NETWORK,
     "hardware": pb.EVIDENCE_HARDWARE,
 }
+CHANNELS: Final[Mapping[str, int]] = {
+    "false_hours": pb.CHANNEL_FALSE_HOURS,
+    "away": pb.CHANNEL_AWAY,
+    "undeclared": pb.CHANNEL_UNDECLARED,
+    "rented": pb.CHANNEL_RENTED,
+}
 YES_NO: Final[Mapping[str, int]] = {"yes": 1, "no": 0}
 SUBJECT: Final[Mapping[str, int]] = {"subject": 1, "nobody": 0}
 APPROVED: Final[Mapping[str, int]] = {"approved": 1, "refused": 0}
@@ -120,6 +126,7 @@ LISTS: Final[Mapping[str, Mapping[str, int]]] = {
     "release": RELEASE,
     "no_answer": NO_ANSWER,
     "evidence": EVIDENCE,
+    "channels": CHANNELS,
     "yes_no": YES_NO,
     "subject": SUBJECT,
     "approved": APPROVED,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 HANDLE_LENGTH: Final = 16
+MOST_RISK_PPM: Final = 500_000
+"""A bound that is as likely false as true says nothing."""
 
 
 def problems(terms: pb.Agreement) -> list[Refused]:
@@ -70,6 +72,19 @@ def numbers_are_in_range(terms: pb.Agreement) -> Iterator[Refused]:
     yield from within(quantity, worth.significant_quantity_teraflop, 1, 2**63 - 1)
     yield from within("verification.window_periods", worth.window_periods, 1, MAX_PERIODS)
     yield from within("verification.transit_periods", worth.transit_periods, 0, MAX_PERIODS)
+
+
+def bounds_are_timed(terms: pb.Agreement) -> Iterator[Refused]:
+    """A bound falls due within its window, at a stated risk; terms that ask for none say nothing about it."""
+    worth = terms.verification
+    if worth.bound_every_periods:
+        yield from within("verification.bound_every_periods", worth.bound_every_periods, 1, worth.window_periods)
+        yield from within("verification.bound_risk_ppm", worth.bound_risk_ppm, 1, MOST_RISK_PPM)
+        yield from within("verification.legacy_ppm", worth.legacy_ppm, 0, 1_000_000)
+    elif worth.bound_risk_ppm or worth.left_open or worth.HasField("legacy_ppm"):
+        yield Refused(Reason.FIELD_ABSENT, "verification.bound_every_periods", "how often a bound falls due")
+    if pb.CHANNEL_UNSPECIFIED in worth.left_open or len(set(worth.left_open)) != len(worth.left_open):
+        yield Refused(Reason.FIELD_ABSENT, "verification.left_open", "known ways, each once")
 
 
 def false_alarm_has_a_quantile(terms: pb.Agreement) -> Iterator[Refused]:
@@ -171,6 +186,7 @@ def chip_classes_are_complete(terms: pb.Agreement) -> Iterator[Refused]:
 _FORM: _Rules = (
     version_is_known,
     numbers_are_in_range,
+    bounds_are_timed,
     false_alarm_has_a_quantile,
     names_are_well_formed,
     parties_are_complete,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from protocol import hidden_compute
 from protocol.checks import halt, run_all
 from protocol.conduct import Freshness, freshness
 from protocol.statements.quantities import TRAINING
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from protocol.case import Case
-
-BOUND_ABSENT: Final = (
-    "The hidden-compute bound is not computed by this version; honored does not say how much could hide."
-)
 
 MAX_FINDINGS_BYTES: Final = 48 << 10
 """Most bytes of findings in an assessment, which as a statement's body has 65,535 in all."""
@@ -63,7 +60,8 @@ def appraise(case: Case, state: bytes) -> Appraisal:
         findings=listed,
         evidence=evidence,
         assurance=pb.Assurance(
-            bound_absent_because=BOUND_ABSENT,
+            hidden_compute=case.hidden,
+            bound_absent_because=_no_bound(case),
             false_alarm_ppm=case.agreement.terms.verification.false_alarm_ppm,
             blind_spots=[*_blind_spots(case), *_left_out(len(findings) - len(listed))],
         ),
@@ -90,6 +88,19 @@ def shortened(findings: Sequence[pb.Finding]) -> list[pb.Finding]:
             kept.add(place)
             room -= size
     return [findings[place] for place in sorted(kept)]
+
+
+def _no_bound(case: Case) -> str:
+    """Why an assessment carries no bound; empty where it does."""
+    every = case.agreement.terms.verification.bound_every_periods
+    if case.hidden is not None:
+        return ""
+    if not every:
+        return "These terms ask for no hidden-compute bound; honored does not say how much could hide."
+    if hidden_compute.due(case.agreement, case.period):
+        return "A bound was due and was not computed."
+    due = (case.period // every + 1) * every - 1
+    return f"The next bound is due with period {due}; honored does not say how much could hide until then."
 
 
 def _left_out(count: int) -> list[str]:
@@ -180,7 +191,17 @@ def _blind_spots(case: Case) -> Iterator[str]:
         yield "Runs are the lab's word: a run that is left out, or cut in two, is not measured as one."
     if case.level is not None and not TRAINING & set(case.level.allowed):
         yield "Training inside allowed work that draws the same power is not seen: only energy and counts are compared."
+    for channel in case.agreement.terms.verification.left_open if case.hidden is not None else ():
+        yield f"By agreement the bound leaves out {_LEFT_OPEN[channel]}."
     for one in case.level.exemptions if case.level is not None else ():
         yield f"That work under {one.name} is what the exemption is for is the lab's word."
         if one.sampled_ppm:
             yield f"{one.sampled_ppm} ppm of {one.name} is to be looked at closely; no statement shows whether it was."
+
+
+_LEFT_OPEN: Final[Mapping[agreement_pb2.Channel.ValueType, str]] = {
+    agreement_pb2.CHANNEL_FALSE_HOURS: "declared accelerators that do something else than declared",
+    agreement_pb2.CHANNEL_AWAY: "declared accelerators that are elsewhere",
+    agreement_pb2.CHANNEL_UNDECLARED: "undeclared accelerators",
+    agreement_pb2.CHANNEL_RENTED: "compute rented from others",
+}

@@ -13,8 +13,6 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from bound.budget import CHALLENGES, of_instrument
 
 if TYPE_CHECKING:
@@ -24,8 +22,9 @@ if TYPE_CHECKING:
 
 _MICRO: Final = 1_000_000
 _PPB: Final = 1_000_000_000
-_FINE: Final = 1 << 36
-"""Coefficients per chip-second are tiny: all of a row is multiplied by this."""
+_FINE_BITS: Final = 36
+"""Coefficients per chip-second are tiny: all of a row is multiplied by as much as its limit allows."""
+_LIMIT_BITS: Final = 62
 
 
 def rows(evidence: Evidence, layout: Layout, builder: Builder) -> None:
@@ -48,9 +47,10 @@ def rows(evidence: Evidence, layout: Layout, builder: Builder) -> None:
             _upper(builder, drawn, strata, drawn.catch_ppm, most)
         if drawn.caught * _MICRO > least:
             chance = int(twice.to_integral_value(ROUND_CEILING))
-            limit = (least + 1 - drawn.caught * _MICRO) * _FINE
-            terms = [(one[None, :], -_weight(chance, number, hours, up=True)) for one, number, hours in strata]
-            builder.add("challenge", *terms, to=limit, owners=frozenset({drawn.owner}), what="instants")
+            limit = least + 1 - drawn.caught * _MICRO
+            fine = _fine(limit)
+            terms = [(one[None, :], -_weight(chance * fine, number, hours, up=True)) for one, number, hours in strata]
+            builder.add("challenge", *terms, to=limit * fine, owners=frozenset({drawn.owner}), what="instants")
 
 
 def _strata(layout: Layout, drawn: Challenges) -> list[tuple[Integers, int, int]]:
@@ -67,11 +67,16 @@ def _strata(layout: Layout, drawn: Challenges) -> list[tuple[Integers, int, int]
 def _upper(
     builder: Builder, drawn: Challenges, strata: list[tuple[Integers, int, int]], chance: int, limit: int
 ) -> None:
-    terms = [(one[None, :], _weight(chance, number, hours, up=False)) for one, number, hours in strata]
-    builder.add("challenge", *terms, to=np.array([limit * _FINE]), owners=frozenset({drawn.owner}), what="instants")
+    fine = _fine(limit)
+    terms = [(one[None, :], _weight(chance * fine, number, hours, up=False)) for one, number, hours in strata]
+    builder.add("challenge", *terms, to=limit * fine, owners=frozenset({drawn.owner}), what="instants")
+
+
+def _fine(limit: int) -> int:
+    return 1 << min(_FINE_BITS, _LIMIT_BITS - abs(limit).bit_length())
 
 
 def _weight(chance: int, number: int, hours: int, *, up: bool) -> int:
-    """Chance x drawn / all, in parts of the row's fine unit."""
-    exact = chance * number * _FINE
+    """Chance x drawn / all."""
+    exact = chance * number
     return -(-exact // hours) if up else exact // hours

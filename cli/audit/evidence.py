@@ -87,3 +87,53 @@ def figure_words(figures: Any) -> Iterator[str]:
             yield f"{words.safe(figure.name)} {int(figure.value) // 10:,}.{int(figure.value) % 10} sigma"
         else:
             yield f"{words.safe(figure.name)} {words.number(figure.value)} {words.safe(figure.unit)}".rstrip()
+
+
+def hidden_words(assurance: assessment_pb2.Assurance) -> Iterator[str]:
+    """What a verdict says of hidden compute: bound, floor, story, what more evidence would do."""
+    hidden = assurance.hidden_compute
+    if not assurance.HasField("hidden_compute"):
+        yield assurance.bound_absent_because
+        return
+    if hidden.absent_because:
+        yield f"no bound: {hidden.absent_because}"
+        return
+    since = f"since P{hidden.first_period}"
+    if hidden.HasField("bound"):
+        yield f"at most {hidden.bound.value:,} TFLOP of covert training fit the evidence {since}"
+    for way in hidden.unbounded:
+        yield f"unbounded {since} through {way}"
+    yield f"declared falsely, in every history that fits: at least {hidden.floor.value // 3_600:,} chip-hours"
+    for part in hidden.story:
+        yield f"the worst history: {part.operations.value:,} TFLOP by {part.channel}"
+    for left in hidden.resilience:
+        number = f"{left.bound.value:,} TFLOP" if left.HasField("bound") else f"nothing: {', '.join(left.opened)}"
+        yield f"if {', '.join(left.owners) or 'nobody'} lies, at most {number}"
+    for one in hidden.worth:
+        number = f"{one.bound.value:,} TFLOP" if one.HasField("bound") else "no bound still"
+        yield f"with {one.change}: {number}"
+
+
+def hidden_data(assurance: assessment_pb2.Assurance) -> dict[str, Any] | None:
+    """The same for JSON; numbers as they are signed."""
+    if not assurance.HasField("hidden_compute"):
+        return None
+    hidden = assurance.hidden_compute
+    return {
+        "first_period": hidden.first_period,
+        "at_most_tflop": hidden.bound.value if hidden.HasField("bound") else None,
+        "false_chip_seconds_at_least": hidden.floor.value if hidden.HasField("floor") else None,
+        "unbounded": list(hidden.unbounded),
+        "absent_because": hidden.absent_because,
+        "story": {part.channel: part.operations.value for part in hidden.story},
+        "resilience": [
+            {
+                "liars": left.liars,
+                "owners": list(left.owners),
+                "at_most_tflop": left.bound.value if left.HasField("bound") else None,
+                "opened": list(left.opened),
+            }
+            for left in hidden.resilience
+        ],
+        "worth": {one.change: one.bound.value if one.HasField("bound") else None for one in hidden.worth},
+    }

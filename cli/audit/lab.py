@@ -12,6 +12,8 @@ from cli.audit.evidence import (
     evidence_data,
     evidence_words,
     finding_data,
+    hidden_data,
+    hidden_words,
     kind_word,
     place,
     place_data,
@@ -89,9 +91,8 @@ def _show_period(asked: Asked, page: Page, shown: pb.AssessedPeriod) -> None:
     states = ", ".join(f"{kind_word(status)} {state_word(status)}" for status in details.evidence)
     page.line(f" evidence     {evidence_words(details)}: {states}")
     assurance = details.assurance
-    known = assurance.HasField("hidden_compute_bound")
-    bound = f"{assurance.hidden_compute_bound.value:,} TFLOP at most" if known else assurance.bound_absent_because
-    page.line(f" hidden       {words.safe(bound)}")
+    for line in hidden_words(assurance):
+        page.line(f" hidden       {words.safe(line)}")
     page.line(f" false alarms agreed: {assurance.false_alarm_ppm:,} ppm a test")
     for spot in assurance.blind_spots:
         page.line(f" not seen     {words.safe(spot)}")
@@ -110,13 +111,12 @@ def _data(lab: str, shown: pb.AssessedPeriod | None, found: list[pb.AssessedPeri
 
 def _period_data(shown: pb.AssessedPeriod) -> dict[str, Any]:
     details, assurance = shown.details, shown.details.assurance
-    known = assurance.HasField("hidden_compute_bound")
     stated = {
         "evidence": evidence_data(details),
         "findings": [finding_data(finding) for finding in details.findings],
         "duty_level": details.duty_level,
         "record_period": details.record_period,
-        "hidden_at_most_tflop": assurance.hidden_compute_bound.value if known else None,
+        "hidden_compute": hidden_data(assurance),
         "bound_absent_because": assurance.bound_absent_because,
         "false_alarm_ppm": assurance.false_alarm_ppm,
         "blind_spots": list(assurance.blind_spots),

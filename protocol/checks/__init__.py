@@ -20,6 +20,7 @@ from protocol.checks import (
     exemption,
     flop_ceiling,
     halt,
+    hidden_compute,
     inventory_growth,
     level,
     log_growth,
@@ -66,6 +67,7 @@ CHECKS: Final = tuple(
         run_size,
         inventory_growth,
         halt,
+        hidden_compute,
     )
 )
 """All checks, in the order in which their findings are listed."""

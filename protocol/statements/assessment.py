@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from protocol.errors import Reason, require
+from protocol.statements.quantities import require_quantity
 from protocol.wire import require_digest
 from standstill.v1 import assessment_pb2 as pb
 from standstill.v1 import header_pb2
+from standstill.v1 import quantity_pb2 as q
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
@@ -41,6 +43,25 @@ def assessment(body: pb.Assessment, header: header_pb2.Header, agreement: Agreem
     for status in body.evidence:
         known = status.state in _STATES
         require(known, Reason.VALUE_OUT_OF_RANGE, "assessment.evidence.state", str(status.state))
-    bound = body.assurance.HasField("hidden_compute_bound")
+    bound = body.assurance.HasField("hidden_compute")
     explained = bound != bool(body.assurance.bound_absent_because)
     require(explained, Reason.FIELD_ABSENT, "assessment.assurance", "a bound, or why there is none")
+    if bound:
+        _hidden_compute(body.assurance.hidden_compute, header)
+
+
+def _hidden_compute(stated: pb.HiddenCompute, header: header_pb2.Header) -> None:
+    """A window that ends with the period; a floor with its proof; a bound with its proof, or why there is none."""
+    where = "assessment.assurance.hidden_compute"
+    require(stated.first_period <= header.period, Reason.VALUE_OUT_OF_RANGE, f"{where}.first_period", "after its end")
+    if stated.absent_because:
+        number = stated.HasField("bound") or stated.HasField("floor")
+        require(not number, Reason.FIELD_ABSENT, f"{where}.absent_because", "a number and a reason for none")
+        return
+    require_quantity(stated, "floor", q.UNIT_CHIP_SECOND, where)
+    require_digest(stated.floor_proof, f"{where}.floor_proof")
+    bound = stated.HasField("bound")
+    require(bound != bool(stated.unbounded), Reason.FIELD_ABSENT, f"{where}.bound", "a bound, or what is unbounded")
+    if bound:
+        require_quantity(stated, "bound", q.UNIT_TERAFLOP, where)
+        require_digest(stated.bound_proof, f"{where}.bound_proof")

@@ -315,7 +315,7 @@ BROKEN: dict[str, list[tuple[str, Edit, Reason]]] = {
         ("evidence in no state", lambda body: set_("state", 0)(body.evidence[0]), Reason.VALUE_OUT_OF_RANGE),
         ("a state of 31 bytes", set_("state", bytes(31)), Reason.DIGEST_LENGTH),
         ("no bound and no reason", lambda body: body.assurance.ClearField("bound_absent_because"), Reason.FIELD_ABSENT),
-        ("a bound and a reason", lambda body: body.assurance.hidden_compute_bound.SetInParent(), Reason.FIELD_ABSENT),
+        ("a bound and a reason", lambda body: body.assurance.hidden_compute.SetInParent(), Reason.FIELD_ABSENT),
     ],
     "misbehavior": [
         ("of nobody", set_("party", "delta"), Reason.NAME_UNKNOWN),

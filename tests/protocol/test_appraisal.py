@@ -167,8 +167,8 @@ def test_an_assessment_says_what_it_is_worth() -> None:
 
     assert body.state == b"s" * 32
     assert (body.record_period, body.duty_level) == (NOW + 1, PAUSED.level)
-    assert not body.assurance.HasField("hidden_compute_bound")
-    assert "not computed" in body.assurance.bound_absent_because
+    assert not body.assurance.HasField("hidden_compute")
+    assert "ask for no" in body.assurance.bound_absent_because
     assert body.assurance.false_alarm_ppm == 1_000
     assert any("chipco" in spot for spot in body.assurance.blind_spots)
     assert any("gridco" in spot for spot in body.assurance.blind_spots)

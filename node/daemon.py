@@ -141,7 +141,7 @@ def _ask_verifiers(settings: NodeSettings, base: Path, author: Author, party: ag
 def _serve(settings: NodeSettings, base: Path, parts: _Parts) -> None:
     """Serve and attest until a signal comes."""
     publisher = Publisher(parts.agreement, parts.store, parts.author, parts.clock)
-    collectors = open_collectors(parts.agreement, parts.clock, settings, base)
+    collectors = open_collectors(parts.agreement, parts.clock, settings, base, publisher.terms)
     attester = Attester(
         parts.agreement, publisher, collectors, parts.clock, after=settings.attest_after, first=settings.attest_from
     )

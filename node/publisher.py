@@ -47,6 +47,10 @@ class Publisher:
         """Judge drafts by the terms in force, where somebody knows them; until then by the first ones."""
         self._terms = terms
 
+    def terms(self) -> Agreement:
+        """The terms that drafts are judged by."""
+        return self._terms()
+
     def has_said(self, said: Said) -> bool:
         """Whether the log holds this already."""
         return said in self._said

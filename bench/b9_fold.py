@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from bench.measure import Aim, Measurement, Run, Target, middle
-from demo.scenario import LABS, METER, SUPPLIER, VERIFIER, Timeline, draft
+from demo.scenario import COUNCIL, LABS, METER, ROLES, VERIFIER, Timeline, draft, seat_classes
 from demo.scenario import pledge as promise
 from protocol import fold
 from protocol.agreement import Agreement, read_agreement
@@ -35,11 +35,6 @@ PARTIES: Final = 100
 QUICK_PARTIES: Final = 5
 
 _YEARS: Final = 5
-_ROLES: Final = {
-    SUPPLIER: agreement_pb2.ROLE_SUPPLIER,
-    METER: agreement_pb2.ROLE_METER,
-    VERIFIER: agreement_pb2.ROLE_VERIFIER,
-}
 _HASH: Final = sha256(b"a statement").digest()
 
 
@@ -78,12 +73,12 @@ def closings(run: Run) -> list[Measurement]:
 
 def _agreement(labs: int) -> Agreement:
     """The demo's terms with many labs."""
-    names = [*LABS, *(f"lab{number}" for number in range(len(LABS), labs))]
-    terms = draft(Timeline())
-    terms.parties.extend(_party(name, agreement_pb2.ROLE_LAB) for name in names)
-    terms.parties.extend(_party(name, role) for name, role in _ROLES.items())
-    terms.ClearField("founding")
-    terms.founding.extend([*names, *_ROLES])
+    described = {name: _party(name, role) for name, role in ROLES.items()}
+    described[COUNCIL].seats.extend(seat_classes(lambda seat: public_key(_seed(seat))))
+    terms = draft(Timeline(), described)
+    more = [f"lab{number}" for number in range(len(LABS), labs)]
+    terms.parties.extend(_party(name, agreement_pb2.ROLE_LAB) for name in more)
+    terms.founding.extend(more)
     return read_agreement(encode(terms))
 
 

@@ -94,7 +94,6 @@ def test_the_terms_of_the_tests_survive_being_text() -> None:
 
 
 def test_the_terms_of_the_demo_survive_being_text_once_they_have_parties() -> None:
-    made = scenario.draft(scenario.Timeline())
-    made.parties.extend(terms.terms().parties)
+    made = scenario.draft(scenario.Timeline(), {party.name: party for party in terms.terms().parties})
 
     assert wire.encode(read(write(made))) == wire.encode(made)

@@ -223,7 +223,8 @@ def slow_down(stage: Stage) -> None:
     _report(stage, "beta", FASTER, timeline.slow)
     stage.play("slow down", timeline.slow, timeline.slow)
     level = stage.level(SLOWDOWN)
-    stage.claim("the slowdown called itself: no vote, two readings", level.phase == condition_pb2.PHASE_WINDING)
+    alone = level.phase == condition_pb2.PHASE_WINDING and set(_CITED.findall(level.called)) == {EVALUATOR, *LABS}
+    stage.claim("the slowdown called itself: readings, and no vote", alone and "vote" not in level.called)
     stage.play("slow down", timeline.slow + 1, timeline.slowed - 2)
     for lab in LABS:
         # Nothing has to stop, and that is said too.

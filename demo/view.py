@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from standstill.v1.audit_service_pb2 import AssessedPeriod
 
 _EXPLAIN: Final = {
-    "found": "eight parties on loopback accept one agreement by its digest; chips are delivered, pledges published",
-    "attest": "every hour each lab attests its site; the meter operator reads the meters; the verifier compares",
+    "found": "eight parties accept one agreement by its digest; chips are delivered, pledges published",
+    "attest": "every hour labs attest, the meter operator reads the meters and the verifier compares",
     "slow down": "evalco reports 25 h tasks and a 110-fold speed-up of beta: the slowdown calls itself",
-    "call": "evalco reports 42 h tasks of beta, both 96 % of merged code; labs and seats of the board vote",
+    "call": "evalco reports 42 h tasks of beta, both say 96 % of merged code; labs and seats vote",
     "wind down": "labs stop training and report what they halted",
     "in force": "no training; serving goes on, evaluation and safety work under their exemptions",
     "cheat A": "gamma trains on idle chips, calls a quarter of it inference and understates the energy",

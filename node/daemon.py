@@ -76,7 +76,7 @@ def run_node(config: Path, *, full_check: bool = False) -> None:
         agreement = pinned_agreement(settings, base)
         party = party_of(agreement, settings.party)
         store, author = _open_log(settings, base, agreement, party, clock, stack, full=full_check)
-        _ask_verifiers(settings, base, author, party)
+        ask_verifiers(settings, base, author, party)
         _serve(settings, base, _Parts(agreement, store, author, clock))
 
 
@@ -126,7 +126,7 @@ class _Parts:
         return note, head.size
 
 
-def _ask_verifiers(settings: NodeSettings, base: Path, author: Author, party: agreement_pb2.Party) -> None:
+def ask_verifiers(settings: NodeSettings, base: Path, author: Author, party: agreement_pb2.Party) -> None:
     """Nothing is signed where a verifier holds more of this log than we do."""
     own = load_certificate(base)
     with contextlib.ExitStack() as stack:

@@ -187,7 +187,7 @@ def status(config: Path, as_json: bool) -> None:
         said = "not_confirmed" if found.owed else "confirmed"
         answer("standstill/node.status/1", said, _status_data(found), exit_code=code, as_of=found.now)
     else:
-        for line in _status_lines(found):
+        for line in status_lines(found):
             click.echo(line)
     end(code)
 
@@ -220,6 +220,8 @@ def _lines(draft: pb.Draft, names: dict[bytes, str]) -> Iterator[str]:
 
 
 def _status_data(found: pb.GetStatusResponse) -> dict[str, Any]:
+    from cli.publish_format import as_table
+
     return {
         "party": found.party,
         "agreement": found.agreement,
@@ -236,13 +238,15 @@ def _status_data(found: pb.GetStatusResponse) -> dict[str, Any]:
             "mode": found.mode or None,
             "sentence": found.level_line or None,
             "why": found.why or None,
+            "exemptions": [as_table(one) for one in found.exemptions],
             "own_digest": found.own_digest or None,
             "final_digest": found.final_digest or None,
         },
     }
 
 
-def _status_lines(found: pb.GetStatusResponse) -> Iterator[str]:
+def status_lines(found: pb.GetStatusResponse) -> Iterator[str]:
+    """A status for people."""
     now = datetime.fromtimestamp(found.now, UTC)
     period = f"P{found.period} running" if found.HasField("period") else "the agreement has not started"
     yield f"{found.party}   agreement {found.agreement.hex()[:8]}   {now:%Y-%m-%d %H:%M:%S}Z   {period}"
@@ -263,11 +267,30 @@ def _order_lines(found: pb.GetStatusResponse) -> Iterator[str]:
         return
     if found.mode:
         yield f"{'Order':<12}{found.level_line}   [{found.mode}]"
+    for one in found.exemptions:
+        yield f"{'Exempt':<12}{one.name}: {', '.join(one.labels)}{_limits(one)}"
     own = f"own {found.own_digest.hex()[:8]}"
     final = f"final {found.final_digest.hex()[:8]}" if found.final_digest else "none final yet"
     yield f"{'State':<12}{own}, {final}"
     if found.why:
         yield f"{'Why':<12}{found.why}"
+
+
+def _limits(one: pb.ExemptionStatus) -> str:
+    """What is left of an exemption, in words."""
+    if not one.applies:
+        return "; needs a grant, and none runs: standstill node request"
+    parts = []
+    for limit in one.limits:
+        figures = []
+        if limit.HasField("chip_seconds"):
+            figures.append(f"{limit.chip_seconds_left:,} of {limit.chip_seconds:,} chip-seconds")
+        if limit.HasField("teraflop"):
+            figures.append(f"{limit.teraflop_left:,} of {limit.teraflop:,} teraFLOP")
+        unsure = f", {limit.unattested} attestations missing" if limit.unattested else ""
+        if figures:
+            parts.append(f"; left of {limit.by}: {', '.join(figures)}, P{limit.first} on{unsure}")
+    return "".join(parts)
 
 
 for _command in (*node_say.COMMANDS, *node_keys.COMMANDS):

@@ -110,6 +110,7 @@ class NodeAdminServicer(node_admin_service_pb2_grpc.NodeAdminServiceServicer):
             answer.level, answer.mode = order.duty.level, order.mode.value
             answer.level_line = sentence(record.terms(), order)
             answer.why = order.why
+            answer.exemptions.extend(self._publisher.exemptions(record.terms(), order.duty))
         if record.trouble:
             answer.why = f"{answer.why}; {record.trouble}" if answer.why else record.trouble
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from daemon.journal import journal
+from node.exemptions import exemptions_now
 from protocol.errors import Reason, require
 from standstill.v1 import decision_pb2, evidence_pb2, header_pb2
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from daemon.log_store import LogStore
     from protocol.agreement import Agreement
     from protocol.authoring import Draft
+    from protocol.duty import Duty
+    from standstill.v1 import node_admin_service_pb2
 
 Said = tuple[int, int, bytes, str]
 """Kind, period, site handle and, for readings, name of the meter: what is said once."""
@@ -63,6 +66,13 @@ class Publisher:
             if ballot.seat:
                 highest[ballot.seat] = max(highest.get(ballot.seat, 0), ballot.serial)
         return highest
+
+    def exemptions(self, terms: Agreement, duty: Duty) -> list[node_admin_service_pb2.ExemptionStatus]:
+        """The exemptions that the party has now under a duty, and what is left of them by its log."""
+        period = self._agreement.period_at(self._clock.now())
+        if period is None:
+            return []
+        return exemptions_now(self._store, self._author.origin, terms, self._author.party, duty, period)
 
     def publish(self, drafts: Sequence[Draft]) -> Published:
         """Sign and log statements, all or none, and return when they are durable.

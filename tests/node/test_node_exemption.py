@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from daemon.author import Author
 from daemon.clock import FileClock
+from daemon.log_store import LogStore, open_store
 from node.collectors import TraceCollector
 from node.config import SiteSettings
+from node.exemptions import exemptions_now
+from node.order_file import OrderFile
+from node.publisher import Publisher
 from protocol.agreement import Agreement
+from protocol.authoring import Draft
+from protocol.duty import Duty
 from protocol.errors import Reason
-from standstill.v1 import compute_pb2
+from protocol.obedience import Mode, Order
+from protocol.state_entries import GrantState
+from protocol.wire import encode
+from standstill.v1 import compute_pb2, header_pb2
+from standstill.v1 import node_admin_service_pb2 as pb
 from standstill.v1 import quantity_pb2 as q
+from tests.bodies import attestation
 from tests.protocol.exempt import LIMIT, USUAL, agreed, exemption, rows
 from tests.protocol.refusals import refuses
 from tests.protocol.window import WINDOW
-from tests.scenes import NOW, PAUSED, honest
+from tests.scenes import NOW, PAUSED, REPORTING, honest
 from tests.terms import H100, PERIOD, handle
+from tests.verifier.cluster import found
 
 RULE = '{{ label = "{label}", account = "safety-*", exemption = "{name}" }}'
 
@@ -145,3 +161,94 @@ def test_the_same_work_is_forbidden_where_the_mapping_names_no_exemption(lab: La
     lab.map(name="")
 
     assert lab.findings() == ["label-not-allowed"]
+
+
+# -- what is left -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[tuple[LogStore, Author]]:
+    """Alpha's own log under the terms of these tests, founded."""
+    (tmp_path / "clock").write_text(str(USUAL.end_of(NOW)))
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}", create=True)
+    yield store, found(USUAL, "alpha", store, FileClock(tmp_path / "clock"))
+    store.close()
+
+
+def attest(author: Author, held: int, name: str = "audit", *, periods: Iterable[int] = (NOW,)) -> None:
+    kind = header_pb2.KIND_COMPUTE_ATTESTATION
+    for period in periods:
+        body = encode(attestation(USUAL, period, use=rows(held, name)))
+        author.publish([Draft(kind=kind, body=body, period=period, site=handle("alpha"))])
+
+
+def left(log: tuple[LogStore, Author], duty: Duty = PAUSED, period: int = NOW + 1) -> dict[str, pb.ExemptionStatus]:
+    store, author = log
+    listed = exemptions_now(store, author.origin, USUAL, "alpha", duty, period)
+    return {one.name: one for one in listed}
+
+
+def test_says_what_is_left_of_a_cap_in_its_window(log: tuple[LogStore, Author]) -> None:
+    attest(log[1], 1_000, periods=[NOW - 3])
+    attest(log[1], 0, periods=[NOW - 2, NOW - 1])
+    attest(log[1], 700)
+    audit = left(log)["audit"]
+    (limit,) = audit.limits
+
+    assert (audit.applies, list(audit.labels)) == (True, ["rollout"])
+    # The window of four periods ends with the one that runs, so the first has left it.
+    assert (limit.by, limit.first, limit.periods) == ("its cap", NOW - 2, 4)
+    assert (limit.chip_seconds, limit.chip_seconds_left, limit.unattested) == (LIMIT, LIMIT - 700, 0)
+    assert not limit.HasField("teraflop_left")
+
+
+def test_what_is_left_is_what_the_check_lets_through(log: tuple[LogStore, Author]) -> None:
+    attest(log[1], 400, periods=WINDOW)
+    (limit,) = left(log, period=NOW)["audit"].limits
+
+    def codes(held: int) -> list[str]:
+        scene = honest(PAUSED, USUAL, without=["attestation"])
+        for period in WINDOW:
+            scene.attest(period, use=rows(400))
+        scene.attest(use=rows(held))
+        return scene.codes()
+
+    assert codes(limit.chip_seconds_left) == []
+    assert codes(limit.chip_seconds_left + 1) == ["exemption-exceeded"]
+
+
+def test_says_how_many_attestations_the_sum_lacks(log: tuple[LogStore, Author]) -> None:
+    attest(log[1], 0, periods=WINDOW[1:])
+    (limit,) = left(log, period=NOW)["audit"].limits
+
+    assert limit.unattested == 1
+
+
+def test_an_exemption_on_request_applies_under_a_grant_alone(log: tuple[LogStore, Author]) -> None:
+    attest(log[1], 700, "trial")
+    without = left(log)["trial"]
+    grant = GrantState(chip_seconds=1_000, start=NOW, until=NOW + 5)
+    under = left(log, replace(PAUSED, grants=(("trial", grant),)))["trial"]
+
+    assert not without.applies
+    assert under.applies
+    assert [(limit.by, limit.chip_seconds_left) for limit in under.limits] == [
+        ("its cap", LIMIT - 700),
+        ("its grant", 300),
+    ]
+
+
+def test_there_are_none_where_no_level_is_kept(log: tuple[LogStore, Author]) -> None:
+    assert left(log, REPORTING) == {}
+    assert left(log).keys() == {"audit", "trial"}
+
+
+def test_the_order_file_lists_them(log: tuple[LogStore, Author], tmp_path: Path) -> None:
+    store, author = log
+    publisher = Publisher(USUAL, store, author, FileClock(tmp_path / "clock"))
+    OrderFile(tmp_path / "order.json", publisher.exemptions).tell(Order(PAUSED, Mode.FINAL, "why"), USUAL)
+    told = json.loads((tmp_path / "order.json").read_text())["exemptions"]
+
+    assert [(one["name"], one["applies"]) for one in told] == [("audit", True), ("trial", False)]
+    assert told[0]["limits"][0]["chip_seconds_left"] == LIMIT
+    assert told[0]["limits"][0]["teraflop_left"] is None

@@ -37,7 +37,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 def following(cluster: Cluster, party: str = "alpha") -> Iterator[RecordFollower]:
     """The follower of a party's node, with the node's own store."""
     node = cluster.nodes[party]
-    orders = OrderFile(node.home / "order.json")
+    orders = OrderFile(node.home / "order.json", lambda *_: [])
     with open_channel(cluster.address, node.identity, cluster.vera.certificate, VERA, deadline=10.0) as channel:
         yield RecordFollower(cluster.agreement, party, node.store.database, channel, node.clock, orders.tell)
 

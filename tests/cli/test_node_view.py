@@ -1,0 +1,164 @@
+"""From a few words and the state to the ballot that they mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from cli.node_say import MOTIONS
+from cli.node_view import View, Vote, ballot_of, question_of, read_view
+from protocol.agreement import Agreement
+from protocol.errors import Reason
+from protocol.fold import initial
+from protocol.state import Conduct, LevelState, Stage, Standing, State
+from protocol.state_entries import InquiryState, ProposalState
+from protocol.statements import KINDS
+from protocol.wire import encode
+from standstill.v1 import decision_pb2, header_pb2, node_admin_service_pb2
+from tests.bodies import exemption_request
+from tests.protocol.refusals import refuses
+from tests.protocol.test_ballots import TERMS as EVERY_MOTION
+from tests.terms import PAUSE, agreement, party
+
+M = decision_pb2
+REQUEST = encode(exemption_request())
+OFFER = encode(party("delta"))
+TEXT = sha256(b"proposed terms").hexdigest()
+
+
+def state_of(made: Agreement) -> State:
+    """A pause in its third episode; gamma is accused for the second time; of every other motion one waits."""
+    base = initial(made)
+    levels = {**base.levels, PAUSE: LevelState(stage=Stage.WINDING, episode=3)}
+    conduct = {**base.conduct, "gamma": Conduct(standing=Standing.ACCUSED, accusations=2)}
+    return replace(
+        base,
+        levels=levels,
+        conduct=conduct,
+        requests={"beta": REQUEST},
+        offers={"beta": OFFER},
+        proposals={"beta": ProposalState(digest=TEXT, parts=1, seen=1, closing=1)},
+    )
+
+
+VIEW = View(terms=EVERY_MOTION, party="alpha", state=state_of(EVERY_MOTION), serials={"chair": 4}, period=7)
+ASKED = bytes(range(32))
+
+
+def cast(motion: str, subject: str, view: View = VIEW, **changes: Any) -> M.Ballot:
+    """A ballot that every reader takes."""
+    seat = changes.pop("seat", "")
+    ballot = ballot_of(Vote(motion=motion, subject=subject, yes=True, **changes), view, seat)
+    if not seat:
+        rule = KINDS[header_pb2.KIND_BALLOT]
+        rule.validate(ballot, header_pb2.Header(author=view.party), view.terms)
+    return ballot
+
+
+VOTES: list[tuple[str, str, dict[str, Any], M.Ballot]] = [
+    ("call", "pause", {}, M.Ballot(level=PAUSE, episode=4)),
+    ("ratify", "2", {}, M.Ballot(level=PAUSE, episode=4)),
+    ("arm", "pause", {}, M.Ballot(level=PAUSE, episode=4)),
+    ("lift", "pause", {}, M.Ballot(level=PAUSE, episode=3)),
+    ("renew", "pause", {}, M.Ballot(level=PAUSE, episode=3)),
+    ("resolve", "pause", {"rule": "all", "asked": ASKED}, M.Ballot(level=PAUSE, episode=3, rule="all", asked=ASKED)),
+    ("hold", "gamma", {}, M.Ballot(about="gamma", episode=2)),
+    ("release", "gamma", {}, M.Ballot(about="gamma", episode=2)),
+    ("exempt", "beta", {}, M.Ballot(about="beta", level=PAUSE, asked=sha256(REQUEST).digest())),
+    ("admit", "delta", {}, M.Ballot(asked=sha256(OFFER).digest())),
+    ("amend", TEXT[:6], {}, M.Ballot(asked=bytes.fromhex(TEXT))),
+]
+
+
+@pytest.mark.parametrize(("motion", "subject", "changes", "ballot"), VOTES, ids=[vote[0] for vote in VOTES])
+def test_the_state_says_what_the_words_leave_out(
+    motion: str, subject: str, changes: dict[str, Any], ballot: M.Ballot
+) -> None:
+    ballot.motion, ballot.yes = M.Motion.Value(f"MOTION_{motion.upper()}"), True
+
+    assert cast(motion, subject, **changes) == ballot
+
+
+def test_every_motion_of_the_protocol_has_its_word() -> None:
+    words = {name.removeprefix("MOTION_").lower() for name, number in M.Motion.items() if number}
+
+    assert set(MOTIONS) == words == {vote[0] for vote in VOTES}
+
+
+@pytest.mark.parametrize(
+    ("motion", "subject", "field", "names"),
+    [
+        ("call", "pauze", "LEVEL", "slowdown, pause"),
+        ("hold", "vera", "LAB", "alpha, beta, gamma"),
+        ("exempt", "gamma", "LAB", "beta"),
+        ("admit", "beta", "PARTY", "delta"),
+        ("amend", "xyz", "DIGEST", TEXT),
+        ("amend", "", "DIGEST", TEXT),
+    ],
+)
+def test_a_wrong_name_is_answered_with_those_that_there_are(motion: str, subject: str, field: str, names: str) -> None:
+    with refuses(Reason.NAME_UNKNOWN, field) as caught:
+        cast(motion, subject)
+
+    assert names in caught.value.detail
+
+
+def test_without_a_state_the_episode_must_be_given() -> None:
+    blind = replace(VIEW, state=None)
+    with refuses(Reason.FIELD_ABSENT, "--episode"):
+        cast("lift", "pause", blind)
+
+    assert cast("lift", "pause", blind, episode=5).episode == 5
+
+
+def test_what_the_state_refuses_now_is_not_signed_unless_the_episode_is_given() -> None:
+    with refuses(Reason.PHASE_MISMATCH, "ballot.about"):
+        cast("hold", "beta")
+
+    assert cast("hold", "beta", episode=1).about == "beta"
+
+
+def test_who_has_no_vote_is_told_who_has() -> None:
+    with refuses(Reason.NO_AUTHORITY, "--seat") as caught:
+        cast("call", "pause", replace(VIEW, party="gridco"))
+
+    assert "senate/chair" in caught.value.detail
+    assert cast("call", "pause").level == PAUSE
+
+
+def test_a_seats_ballot_has_the_serial_after_those_in_the_log() -> None:
+    council = replace(VIEW, party="senate")
+
+    ballot = cast("call", "pause", council, seat="chair")
+    assert (ballot.seat, ballot.serial) == ("chair", 5)
+    assert cast("call", "pause", replace(council, serials={}), seat="chair").serial == 1
+
+
+def test_an_answer_goes_to_the_question_that_waits() -> None:
+    def waiting(*names: str) -> View:
+        one = InquiryState(lab="alpha", asker="beta", closing=1, period=1, index=5)
+        found = {name * 32: one for name in names} | {"cc" * 32: replace(one, lab="gamma")}
+        return replace(VIEW, state=replace(state_of(EVERY_MOTION), inquiries=found))
+
+    assert question_of(waiting("aa"), "") == bytes.fromhex("aa" * 32)
+    assert question_of(waiting("aa", "bb"), "BB") == bytes.fromhex("bb" * 32)
+    for view, beginning in ((waiting("aa", "bb"), ""), (waiting("aa"), "b"), (waiting(), ""), (waiting("aa"), "cc")):
+        with refuses(Reason.INQUIRY_UNKNOWN, "--to"):
+            question_of(view, beginning)
+
+
+def test_reads_what_a_node_knows() -> None:
+    made = agreement()
+    state = initial(made)
+    answer = node_admin_service_pb2.GetOwnStateResponse(agreement=made.data, party="alpha", serials={"chair": 4})
+    blind = read_view(answer)
+    answer.state, answer.period = state.text(), 7
+    seeing = read_view(answer)
+
+    assert (blind.state, blind.period, blind.terms.digest) == (None, None, made.digest)
+    assert (seeing.state, seeing.running(None), seeing.running(3), seeing.serials) == (state, 7, 3, {"chair": 4})
+    with refuses(Reason.PERIOD_NOT_ENDED, "--period"):
+        blind.running(None)

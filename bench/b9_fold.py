@@ -54,6 +54,7 @@ def closings(run: Run) -> list[Measurement]:
         record = _record(agreement, state, period)
         before = time.process_time()
         outcome = fold.step(agreement, state, record)
+        outcome.state.digest()  # what the next closing states
         taken.append(time.process_time() - before)
         if outcome.refusals:
             raise RuntimeError(f"{next(iter(outcome.refusals.values()))}")

@@ -7,6 +7,7 @@ that evidence just recorded may change.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from daemon.journal import journal
@@ -22,6 +23,7 @@ from protocol.in_force import in_force
 from protocol.state import Membership
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, assessment_pb2, header_pb2
+from verifier.baselines import Baselines
 from verifier.held import Held
 from verifier.store import StoredVerdict
 from verifier.trouble import OF_THIS_MACHINE
@@ -60,6 +62,7 @@ class Assessor:
         """Publish through `own`."""
         self._agreement, self._store, self._own = agreement, store, own
         self._held = Held(agreement, store.logs)
+        self._baselines = Baselines(store, self._held, self._recorded)
         self._terms = agreement
         self._governing: dict[int, State] = {}
         self._failed: set[tuple[str, int]] = set()
@@ -192,15 +195,16 @@ class Assessor:
         state = self._state_for(period)
         terms = in_force(self._agreement, state)
         owed = duty(terms, state, lab, period)
+        known = self._baselines.of(terms, lab, baselines(terms, owed), record_period)
         sizes: dict[str, int] = {}
         leaves: list[ReadLeaf] = []
-        for need in needs(terms, owed, lab, period):
+        for need in needs(terms, owed, lab, period, known):
             if need.origin not in sizes:
                 sizes[need.origin] = self._store.recorded_size(need.origin, record_period)
             leaves += self._held.needed(need, sizes[need.origin])
         closed = self._store.closed_after(period, record_period)
         case = build_case(terms, owed, lab, period, record_period, leaves, self._recorded, closed)
-        return appraise(case, state.digest())
+        return appraise(replace(case, past=known), state.digest())
 
     def _state_for(self, period: int) -> State:
         """The state that a period's duties are read from; all labs share it."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 
 from daemon.leaf import storable
+from daemon.schema import LEAVES, LOGS
 from protocol.state import State, read_state
 from standstill.v1 import header_pb2
 from verifier.schema import CLOSINGS, COSIGNED, COUNTS, HAS_FINDINGS, MIRRORED, RECORDED, REFUSED, VERDICTS
@@ -177,6 +178,14 @@ class VerifierStore:
     def recorded_size(self, origin: str, period: int) -> int:
         """Leaves of a log that are recorded by the closing of a period."""
         statement = select(func.max(RECORDED.c.size)).where(RECORDED.c.origin == origin, RECORDED.c.period <= period)
+        with self.logs.database.reading() as connection:
+            return connection.execute(statement).scalar() or 0
+
+    def number_said(self, origin: str, kind: int, periods: range, size: int) -> int:
+        """How many of the first `size` leaves of a log are of a kind and speak of some periods."""
+        same = (LOGS.c.origin == origin, LEAVES.c.kind == kind, LEAVES.c.idx < size)
+        inside = (LEAVES.c.period >= periods.start, LEAVES.c.period < periods.stop)
+        statement = select(func.count()).select_from(LEAVES.join(LOGS)).where(*same, *inside)
         with self.logs.database.reading() as connection:
             return connection.execute(statement).scalar() or 0
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from protocol import exemptions
@@ -79,6 +79,19 @@ def place(leaf: ReadLeaf) -> assessment_pb2.StatementRef:
     return assessment_pb2.StatementRef(origin=leaf.origin, index=leaf.index, identity=leaf.identity)
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Deliveries that a case does not list, because all that is left of them is chips (:mod:`protocol.deliveries`).
+
+    Attributes:
+        chips: that they left with the lab, by class; less than none where it sent more than it received.
+        reported: whether a supplier reported any of them.
+    """
+
+    chips: Mapping[str, int] = field(default_factory=dict)
+    reported: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What is on the record about one lab and one period.
@@ -100,6 +113,7 @@ class Case:
         misbehavior: proven against the lab.
         refused: statements on this period that broke a rule.
         closed: periods after this one that were closed, up to `record_period`; None: all of them were.
+        settled: deliveries of earlier periods that are not among the shipments and transfers.
     """
 
     agreement: Agreement
@@ -118,6 +132,7 @@ class Case:
     misbehavior: tuple[Cited[record_pb2.Misbehavior], ...]
     refused: tuple[ReadLeaf, ...]
     closed: frozenset[int] | None = None
+    settled: Settled = Settled()
 
     def waited(self, recorded: int) -> int:
         """Closings before that of `recorded` that could have recorded a word on this period, and did not.
@@ -148,24 +163,38 @@ class Case:
 
 
 def needs(
-    agreement: Agreement, duty: Duty, lab: str, period: int, known: Collection[range] = frozenset()
+    agreement: Agreement,
+    duty: Duty,
+    lab: str,
+    period: int,
+    known: Collection[range] = frozenset(),
+    *,
+    delivered: bool = False,
 ) -> list[Need]:
-    """Every statement that a case may rest on, by log and kind; none for a baseline that is known already."""
+    """Every statement that a case may rest on, by log and kind; none for baselines or deliveries known already."""
     own = agreement.parties[lab].origin
     spans = _attested_in(agreement, duty, period, known)
     found = [Need(own, pb.KIND_COMPUTE_ATTESTATION, *span) for span in spans]
     found.append(Need(own, pb.KIND_HALT_REPORT, _halted_from(agreement, duty, period), period))
     meters = {site.metered_by for site in agreement.parties[lab].sites}
+    found += [] if delivered else delivery_needs(agreement, period)
     for party in agreement.terms.parties:
-        if {agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER} & set(party.roles):
-            found.append(Need(party.origin, pb.KIND_TRANSFER, 0, period))
-        if agreement_pb2.ROLE_SUPPLIER in party.roles:
-            found.append(Need(party.origin, pb.KIND_SHIPMENT_REPORT, 0, period))
         if party.name in meters:
             found.append(Need(party.origin, pb.KIND_METER_READING, period, period))
         if agreement_pb2.ROLE_VERIFIER in party.roles:
             found.append(Need(party.origin, pb.KIND_MISBEHAVIOR, None, None))
     return _with_keys(found)
+
+
+def delivery_needs(agreement: Agreement, last: int | None) -> list[Need]:
+    """Every word on a delivery up to a period; of all periods if None."""
+    first, found = None if last is None else 0, []
+    for party in agreement.terms.parties:
+        if {agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER} & set(party.roles):
+            found.append(Need(party.origin, pb.KIND_TRANSFER, first, last))
+        if agreement_pb2.ROLE_SUPPLIER in party.roles:
+            found.append(Need(party.origin, pb.KIND_SHIPMENT_REPORT, first, last))
+    return found
 
 
 def halt_begins(level: agreement_pb2.Level, duty: Duty) -> int:
@@ -270,7 +299,7 @@ def build_case(
         recorded: period of the closing that first covers a leaf.
         closed: periods after `period` that were closed, up to `record_period`; all of them if absent.
     """
-    about = _about(agreement, lab, period, leaves, recorded)
+    about = statements_about(agreement, lab, period, leaves, recorded)
     cited = _cited(about)
     attested = _of(cited, compute_pb2.ComputeAttestation)
     now = [statement for statement in attested if statement.header.period == period]
@@ -311,7 +340,7 @@ def past(
         leaves: statements, in any order.
         recorded: period of the closing that first covers a leaf.
     """
-    about = _about(agreement, lab, over.stop, leaves, recorded)
+    about = statements_about(agreement, lab, over.stop, leaves, recorded)
     return past_work(over, map(_said, _of(_cited(about), compute_pb2.ComputeAttestation)))
 
 
@@ -319,10 +348,10 @@ def _said(statement: Cited[B]) -> tuple[pb.Header, B, assessment_pb2.StatementRe
     return statement.header, statement.body, statement.ref
 
 
-def _about(
+def statements_about(
     agreement: Agreement, lab: str, period: int, leaves: Iterable[ReadLeaf], recorded: Callable[[ReadLeaf], int]
 ) -> list[tuple[ReadLeaf, int]]:
-    """Statements about a lab as they count, in the order of their logs, with the closings that record them."""
+    """Statements about a lab as they count in a case of a period, in the order of their logs, and when recorded."""
     ordered = sorted((judged(leaf, agreement) for leaf in leaves), key=lambda leaf: (leaf.origin, leaf.index))
     known = [(leaf, recorded(leaf)) for leaf in ordered if is_key_set(leaf) or concerns(agreement, lab, leaf)]
     taken = _taken_back(known)

@@ -54,7 +54,8 @@ def open_to_verdicts(work: Work, lab: str, period: int) -> bool:
     (annex 2, 4). The closing that settles a period is the last before which it counts as not yet settled.
     """
     old = work.old
-    if period < (old.since or 0):
+    # Nothing is said of who has still to join: nobody would look at it, and it would stay for ever.
+    if period < (old.since or 0) or old.parties[lab].membership is Membership.FORMING:
         return False
     settled = -1 if old.period is None else old.period - work.agreement.terms.standing.settle_periods
     return period > settled or period in _looked_at(work.new.conduct[lab], settled)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from daemon.log_store import LogStore
     from protocol.errors import Refused
     from standstill.v1 import record_pb2
+
+
+_PAGE_CLOSINGS: Final = 64
 
 
 class StoredClosing(NamedTuple):
@@ -62,12 +66,21 @@ class StoredVerdict(NamedTuple):
     sketch: str
 
 
+class _Page(NamedTuple):
+    """Closings in a row that recorded leaves of a log: the size that each recorded, and its period."""
+
+    leaves: range
+    sizes: list[int]
+    periods: list[int]
+
+
 class VerifierStore:
     """Cosigned heads, closings and verdicts. Safe for use from several threads."""
 
     def __init__(self, logs: LogStore) -> None:
         """Keep them in the database that holds the logs, so that one transaction covers both."""
         self.logs = logs
+        self._pages: dict[str, tuple[_Page, ...]] = {}
 
     # -- mirrors ----------------------------------------------------------------------------------------------------
 
@@ -165,15 +178,26 @@ class VerifierStore:
 
     def recorded_at(self, origin: str, index: int) -> int | None:
         """Period of the first closing that covers a leaf; None if none does yet (annex 1.1, 8)."""
+        kept = self._pages.get(origin, ())
+        page = next((page for page in kept if index in page.leaves), None)
+        if page is None:
+            page = self._page(origin, index)
+            # One for the KeySets, at the begin of a log, and one for what is said now.
+            self._pages[origin] = (page, *kept[:1])
+        return None if index not in page.leaves else page.periods[bisect_right(page.sizes, index)]
+
+    def _page(self, origin: str, index: int) -> _Page:
+        """The closings that first cover a leaf and those after it: what they recorded never changes."""
         statement = (
-            select(RECORDED.c.period)
+            select(RECORDED.c.size, RECORDED.c.period)
             .where(RECORDED.c.origin == origin, RECORDED.c.size > index)
             .order_by(RECORDED.c.size)
-            .limit(1)
+            .limit(_PAGE_CLOSINGS)
         )
         with self.logs.database.reading() as connection:
-            period: int | None = connection.execute(statement).scalar()
-        return period
+            rows = connection.execute(statement).all()
+        sizes, periods = [row.size for row in rows], [row.period for row in rows]
+        return _Page(range(index, sizes[-1] if sizes else index), sizes, periods)
 
     def recorded_size(self, origin: str, period: int) -> int:
         """Leaves of a log that are recorded by the closing of a period."""

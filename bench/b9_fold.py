@@ -11,6 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from bench import history
 from bench.measure import Aim, Measurement, Run, Target, middle
 from demo.scenario import COUNCIL, LABS, METER, ROLES, VERIFIER, Timeline, draft, seat_classes
 from demo.scenario import pledge as promise
@@ -34,11 +35,47 @@ QUICK_PERIODS: Final = 30
 PARTIES: Final = 100
 QUICK_PARTIES: Final = 5
 
+MOVED: Final = 25
+"""Periods with deliveries that are measured together; those of the first settle after 26."""
+QUICK_MOVED: Final = 2
+
 _YEARS: Final = 5
 _HASH: Final = sha256(b"a statement").digest()
 
 
-def closings(run: Run) -> list[Measurement]:
+def growing(run: Run) -> list[Measurement]:
+    """B9: what a closing costs and, as B9a, an assessment while deliveries go on."""
+    return [closings(run), assessments(run)]
+
+
+def assessments(run: Run) -> Measurement:
+    """B9a: milliseconds of CPU for an assessment after many periods with deliveries, by those after few."""
+    part = run.size(MOVED, QUICK_MOVED)
+    with history.opened(run.home / "growing", sites=1, moving=True) as past:
+        past.live(2 * part)
+        first = [_each(past, part) for _ in range(run.rounds)]
+        past.live(4 * part)
+        last = [_each(past, part) for _ in range(run.rounds)]
+        periods = past.period
+    return Measurement(
+        name="B9a",
+        what=f"assessing one lab and period after {periods} periods with deliveries of every lab, by after few",
+        numerator=f"{middle(last):.1f} ms",
+        denominator=f"{middle(first):.1f} ms after {2 * part} and more",
+        rounds=[late / early for late, early in zip(last, first, strict=True)],
+        target=Target(Aim.AT_MOST, 1.1),
+        note="CPU; chips reach each of three labs in every period and leave it again, said by both sides",
+    )
+
+
+def _each(past: history.History, periods: int) -> float:
+    """Milliseconds of CPU for an assessment in the next periods."""
+    taken, count = past.assessing, past.assessed
+    past.live(periods)
+    return (past.assessing - taken) / (past.assessed - count) * 1e3
+
+
+def closings(run: Run) -> Measurement:
     """B9: milliseconds of CPU for a closing in the last year, by those in the first; and the state's size."""
     labs, periods = run.size(PARTIES, QUICK_PARTIES), run.size(PERIODS, QUICK_PERIODS)
     agreement = _agreement(labs)
@@ -49,6 +86,7 @@ def closings(run: Run) -> list[Measurement]:
         record = _record(agreement, state, period)
         before = time.process_time()
         outcome = fold.step(agreement, state, record)
+        outcome.state.digest()  # what the next closing states
         taken.append(time.process_time() - before)
         if outcome.refusals:
             raise RuntimeError(f"{next(iter(outcome.refusals.values()))}")
@@ -58,17 +96,15 @@ def closings(run: Run) -> list[Measurement]:
     # Each round is every so-manieth closing of both years, so that one noisy minute spoils no round alone.
     first = [middle(taken[start : year : run.rounds]) for start in range(run.rounds)]
     last = [middle(taken[len(taken) - year + start :: run.rounds]) for start in range(run.rounds)]
-    return [
-        Measurement(
-            name="B9",
-            what=f"one closing with {labs} labs, in the last of five years of {periods:,} closings, by the first",
-            numerator=f"{middle(last) * 1e3:.1f} ms",
-            denominator=f"{middle(first) * 1e3:.1f} ms in the first",
-            rounds=[late / early for late, early in zip(last, first, strict=True)],
-            target=Target(Aim.AT_MOST, 1.1),
-            note=f"CPU; the state's text: {sizes[-1]:,} bytes after the last, {sizes[0]:,} after the first year",
-        )
-    ]
+    return Measurement(
+        name="B9",
+        what=f"one closing with {labs} labs, in the last of five years of {periods:,} closings, by the first",
+        numerator=f"{middle(last) * 1e3:.1f} ms",
+        denominator=f"{middle(first) * 1e3:.1f} ms in the first",
+        rounds=[late / early for late, early in zip(last, first, strict=True)],
+        target=Target(Aim.AT_MOST, 1.1),
+        note=f"CPU; the state's text: {sizes[-1]:,} bytes after the last, {sizes[0]:,} after the first year",
+    )
 
 
 def _agreement(labs: int) -> Agreement:

@@ -136,7 +136,7 @@ def _meter(case: Case) -> pb.EvidenceState.ValueType | None:
 
 
 def _shipments(case: Case) -> pb.EvidenceState.ValueType | None:
-    return _present(bool(case.shipments), case, header_pb2.KIND_SHIPMENT_REPORT)
+    return _present(bool(case.shipments) or case.settled.reported, case, header_pb2.KIND_SHIPMENT_REPORT)
 
 
 def _halt(case: Case) -> pb.EvidenceState.ValueType | None:

@@ -6,18 +6,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from protocol import exemptions
 from protocol.errors import Reason, Refused
 from protocol.judgement import judged
+from protocol.past_work import PastWork, past_work
 from protocol.revocation import by_revoked_key, is_key_set, revoked
 from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, record_pb2
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from google.protobuf.message import Message
 
@@ -78,6 +79,19 @@ def place(leaf: ReadLeaf) -> assessment_pb2.StatementRef:
     return assessment_pb2.StatementRef(origin=leaf.origin, index=leaf.index, identity=leaf.identity)
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Deliveries that a case does not list, because all that is left of them is chips (:mod:`protocol.deliveries`).
+
+    Attributes:
+        chips: that they left with the lab, by class; less than none where it sent more than it received.
+        reported: whether a supplier reported any of them.
+    """
+
+    chips: Mapping[str, int] = field(default_factory=dict)
+    reported: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What is on the record about one lab and one period.
@@ -90,15 +104,16 @@ class Case:
         duty: what the lab had to keep.
         attestations: of the lab for this period, the first of each site, by site handle.
         repeated: further attestations of a site for this period.
-        window: attestations of the lab for earlier periods that a cap's window or a baseline reaches; a site may have
-            several.
+        window: attestations of the lab for earlier periods that a cap's window reaches; a site may have several.
+        past: what the lab did in the periods of a baseline.
         readings: of independent meters for this period, by site handle.
         shipments: to the lab, of this and earlier periods.
         transfers: of or with the lab, of this and earlier periods.
-        halts: reported by the lab, for this and earlier periods.
+        halts: reported by the lab, from the wind-down of its level to this period.
         misbehavior: proven against the lab.
         refused: statements on this period that broke a rule.
         closed: periods after this one that were closed, up to `record_period`; None: all of them were.
+        settled: deliveries of earlier periods that are not among the shipments and transfers.
     """
 
     agreement: Agreement
@@ -109,6 +124,7 @@ class Case:
     attestations: Mapping[bytes, Cited[compute_pb2.ComputeAttestation]]
     repeated: tuple[Cited[compute_pb2.ComputeAttestation], ...]
     window: tuple[Cited[compute_pb2.ComputeAttestation], ...]
+    past: Mapping[range, PastWork]
     readings: Mapping[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]]
     shipments: tuple[Cited[evidence_pb2.ShipmentReport], ...]
     transfers: tuple[Cited[compute_pb2.Transfer], ...]
@@ -116,6 +132,7 @@ class Case:
     misbehavior: tuple[Cited[record_pb2.Misbehavior], ...]
     refused: tuple[ReadLeaf, ...]
     closed: frozenset[int] | None = None
+    settled: Settled = Settled()
 
     def waited(self, recorded: int) -> int:
         """Closings before that of `recorded` that could have recorded a word on this period, and did not.
@@ -134,27 +151,70 @@ class Case:
         return self.agreement.levels.get(self.duty.level)
 
     @property
+    def baseline(self) -> PastWork | None:
+        """What the lab did in the periods of the duty's baseline; None where it attested nothing of it."""
+        found = self.past.get(self.duty.baseline)
+        return found if found is not None and found.refs else None
+
+    @property
     def sites(self) -> tuple[agreement_pb2.Site, ...]:
         """Sites of the lab."""
         return tuple(self.agreement.parties[self.lab].sites)
 
 
-def needs(agreement: Agreement, duty: Duty, lab: str, period: int) -> list[Need]:
-    """Every statement that a case may rest on, by log and kind."""
+def needs(
+    agreement: Agreement,
+    duty: Duty,
+    lab: str,
+    period: int,
+    known: Collection[range] = frozenset(),
+    *,
+    delivered: bool = False,
+) -> list[Need]:
+    """Every statement that a case may rest on, by log and kind; none for baselines or deliveries known already."""
     own = agreement.parties[lab].origin
-    found = [Need(own, pb.KIND_COMPUTE_ATTESTATION, *span) for span in _attested_in(agreement, duty, period)]
-    found.append(Need(own, pb.KIND_HALT_REPORT, 0, period))
+    spans = _attested_in(agreement, duty, period, known)
+    found = [Need(own, pb.KIND_COMPUTE_ATTESTATION, *span) for span in spans]
+    found.append(Need(own, pb.KIND_HALT_REPORT, _halted_from(agreement, duty, period), period))
     meters = {site.metered_by for site in agreement.parties[lab].sites}
+    found += [] if delivered else delivery_needs(agreement, period)
     for party in agreement.terms.parties:
-        if {agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER} & set(party.roles):
-            found.append(Need(party.origin, pb.KIND_TRANSFER, 0, period))
-        if agreement_pb2.ROLE_SUPPLIER in party.roles:
-            found.append(Need(party.origin, pb.KIND_SHIPMENT_REPORT, 0, period))
         if party.name in meters:
             found.append(Need(party.origin, pb.KIND_METER_READING, period, period))
         if agreement_pb2.ROLE_VERIFIER in party.roles:
             found.append(Need(party.origin, pb.KIND_MISBEHAVIOR, None, None))
-    # KeySets say which of these statements still count.
+    return _with_keys(found)
+
+
+def delivery_needs(agreement: Agreement, last: int | None) -> list[Need]:
+    """Every word on a delivery up to a period; of all periods if None."""
+    first, found = None if last is None else 0, []
+    for party in agreement.terms.parties:
+        if {agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER} & set(party.roles):
+            found.append(Need(party.origin, pb.KIND_TRANSFER, first, last))
+        if agreement_pb2.ROLE_SUPPLIER in party.roles:
+            found.append(Need(party.origin, pb.KIND_SHIPMENT_REPORT, first, last))
+    return found
+
+
+def halt_begins(level: agreement_pb2.Level, duty: Duty) -> int:
+    """First period of which a halt report can be about the restriction that a duty is of: that of its wind-down."""
+    return duty.since - level.wind_down_periods
+
+
+def _halted_from(agreement: Agreement, duty: Duty, period: int) -> int:
+    levels = [(agreement.levels[kept.level], kept) for kept in duties(duty) if kept.level]
+    return min([period, *(max(halt_begins(level, kept), 0) for level, kept in levels)])
+
+
+def past_needs(agreement: Agreement, lab: str, over: range) -> list[Need]:
+    """The statements that :func:`past` sums."""
+    own = agreement.parties[lab].origin
+    return _with_keys([Need(own, pb.KIND_COMPUTE_ATTESTATION, over.start, over.stop - 1)])
+
+
+def _with_keys(found: list[Need]) -> list[Need]:
+    """KeySets say which of these statements still count."""
     return found + [
         Need(origin, pb.KIND_KEY_SET, None, None) for origin in dict.fromkeys(need.origin for need in found)
     ]
@@ -168,13 +228,13 @@ def reach(level: agreement_pb2.Level) -> int:
 
 def baselines(agreement: Agreement, duty: Duty) -> list[range]:
     """Periods of the baselines that a duty is measured by: of its level, and of those beneath a returning one."""
-    found: list[range] = []
+    found: dict[range, None] = {}
     for kept in duties(duty):
         level = agreement.levels.get(kept.level)
         shares = level is not None and (kept.ramp_ppm or any(cap.baseline_ppm for cap in level.caps))
         if shares and kept.baseline:
-            found.append(kept.baseline)
-    return found
+            found[kept.baseline] = None
+    return list(found)
 
 
 def duties(duty: Duty) -> Iterator[Duty]:
@@ -184,12 +244,16 @@ def duties(duty: Duty) -> Iterator[Duty]:
         yield from duties(duty.beneath)
 
 
-def _attested_in(agreement: Agreement, duty: Duty, period: int) -> list[tuple[int, int]]:
+def _attested_in(agreement: Agreement, duty: Duty, period: int, known: Collection[range]) -> list[tuple[int, int]]:
     """Spans of periods whose attestations count, apart from each other, the latest first."""
     levels = [(kept, agreement.levels[kept.level]) for kept in duties(duty) if kept.level]
-    far = max((max(reach(level), exemptions.reach(level, kept, period)) for kept, level in levels), default=1)
-    spans = [(max(period - far + 1, 0), period)]
-    for before in sorted(baselines(agreement, duty), key=lambda one: one.stop, reverse=True):
+    # Nothing counts of the time before a level applied but its baseline.
+    begins = [
+        max(period - max(reach(level), exemptions.reach(level, kept, period)) + 1, kept.since) for kept, level in levels
+    ]
+    spans = [(min([*begins, period]), period)]
+    apart = set(baselines(agreement, duty)).difference(known)
+    for before in sorted(apart, key=lambda one: one.stop, reverse=True):
         first, last = spans[-1]
         if before.stop >= first:
             spans[-1] = (min(before.start, first), last)
@@ -235,11 +299,8 @@ def build_case(
         recorded: period of the closing that first covers a leaf.
         closed: periods after `period` that were closed, up to `record_period`; all of them if absent.
     """
-    ordered = sorted((judged(leaf, agreement) for leaf in leaves), key=lambda leaf: (leaf.origin, leaf.index))
-    known = [(leaf, recorded(leaf)) for leaf in ordered if is_key_set(leaf) or concerns(agreement, lab, leaf)]
-    taken = _taken_back(known)
-    about = [(_admitted(leaf, period, at, taken), at) for leaf, at in known if not is_key_set(leaf)]
-    cited = [Cited(leaf.body, leaf, at) for leaf, at in about if leaf.body is not None]
+    about = statements_about(agreement, lab, period, leaves, recorded)
+    cited = _cited(about)
     attested = _of(cited, compute_pb2.ComputeAttestation)
     now = [statement for statement in attested if statement.header.period == period]
     # The first word on a site counts.
@@ -256,6 +317,7 @@ def build_case(
         attestations=attestations,
         repeated=tuple(statement for statement in now if statement is not attestations[statement.header.site]),
         window=tuple(statement for statement in attested if statement.header.period < period),
+        past={over: past_work(over, map(_said, attested)) for over in baselines(agreement, duty)},
         readings=readings,
         shipments=_of(cited, evidence_pb2.ShipmentReport),
         transfers=_of(cited, compute_pb2.Transfer),
@@ -264,6 +326,40 @@ def build_case(
         refused=tuple(leaf for leaf, _ in about if leaf.refusal is not None and _speaks_of(leaf, period)),
         closed=None if closed is None else frozenset(closed),
     )
+
+
+def past(
+    agreement: Agreement, lab: str, over: range, leaves: Iterable[ReadLeaf], recorded: Callable[[ReadLeaf], int]
+) -> PastWork:
+    """What a lab did in the periods of a baseline, from the statements that :func:`past_needs` named.
+
+    Args:
+        agreement: the terms that govern the periods that are measured by it.
+        lab: name of the lab.
+        over: the periods.
+        leaves: statements, in any order.
+        recorded: period of the closing that first covers a leaf.
+    """
+    about = statements_about(agreement, lab, over.stop, leaves, recorded)
+    return past_work(over, map(_said, _of(_cited(about), compute_pb2.ComputeAttestation)))
+
+
+def _said(statement: Cited[B]) -> tuple[pb.Header, B, assessment_pb2.StatementRef]:
+    return statement.header, statement.body, statement.ref
+
+
+def statements_about(
+    agreement: Agreement, lab: str, period: int, leaves: Iterable[ReadLeaf], recorded: Callable[[ReadLeaf], int]
+) -> list[tuple[ReadLeaf, int]]:
+    """Statements about a lab as they count in a case of a period, in the order of their logs, and when recorded."""
+    ordered = sorted((judged(leaf, agreement) for leaf in leaves), key=lambda leaf: (leaf.origin, leaf.index))
+    known = [(leaf, recorded(leaf)) for leaf in ordered if is_key_set(leaf) or concerns(agreement, lab, leaf)]
+    taken = _taken_back(known)
+    return [(_admitted(leaf, period, at, taken), at) for leaf, at in known if not is_key_set(leaf)]
+
+
+def _cited(about: Iterable[tuple[ReadLeaf, int]]) -> list[Cited[Any]]:
+    return [Cited(leaf.body, leaf, at) for leaf, at in about if leaf.body is not None]
 
 
 def _speaks_of(leaf: ReadLeaf, period: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
@@ -250,7 +251,7 @@ class ReportState:
     samples: str = later("")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """Everything that the next step needs. Keys join their parts with `|`, which no name contains.
 
@@ -316,6 +317,11 @@ class State:
 
     def digest(self) -> bytes:
         """SHA-256 of the text, 32 bytes."""
+        return self._digest
+
+    # A closing states the digest, and whoever follows it compares: the text is long, and is written once.
+    @cached_property
+    def _digest(self) -> bytes:
         return sha256(self.text()).digest()
 
 

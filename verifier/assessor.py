@@ -7,6 +7,7 @@ that evidence just recorded may change.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from daemon.journal import journal
@@ -14,6 +15,7 @@ from protocol import exemptions
 from protocol.appraisal import Appraisal, appraise
 from protocol.authoring import Draft
 from protocol.case import baselines, build_case, concerns, duties, needs, reach
+from protocol.checks.chip_items import CITING_ALL
 from protocol.conduct import VERDICTS
 from protocol.duty import GOVERNS_AFTER, duty
 from protocol.errors import Refused
@@ -22,6 +24,8 @@ from protocol.in_force import in_force
 from protocol.state import Membership
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, assessment_pb2, header_pb2
+from verifier.baselines import Baselines
+from verifier.deliveries import Deliveries
 from verifier.held import Held
 from verifier.store import StoredVerdict
 from verifier.trouble import OF_THIS_MACHINE
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from daemon.author import Author
     from daemon.leaf import StoredLeaf
     from protocol.agreement import Agreement
+    from protocol.case import Case
     from protocol.leaf import ReadLeaf
     from protocol.state import State
     from verifier.store import VerifierStore
@@ -60,6 +65,8 @@ class Assessor:
         """Publish through `own`."""
         self._agreement, self._store, self._own = agreement, store, own
         self._held = Held(agreement, store.logs)
+        self._baselines = Baselines(store, self._held, self._recorded)
+        self._deliveries = Deliveries(store, self._held, self._recorded)
         self._terms = agreement
         self._governing: dict[int, State] = {}
         self._failed: set[tuple[str, int]] = set()
@@ -75,6 +82,7 @@ class Assessor:
             return []
         self._governing.clear()
         self._terms = in_force(self._agreement, state)
+        self._deliver(record_period)
         revisions = []
         for lab, due in self._due(record_period).items():
             for period in sorted(due):
@@ -82,6 +90,12 @@ class Assessor:
                     revision = self._settle(lab, period, record_period)
                     revisions += [] if revision is None else [revision]
         return revisions
+
+    def _deliver(self, record_period: int) -> None:
+        """Take in the deliveries that a closing recorded; they settle once no period of theirs is looked at again."""
+        terms = in_force(self._agreement, self._state_for(record_period - 1))
+        waiting = self._store.closing_back(record_period, self._patience)
+        self._deliveries.advance(terms, record_period, waiting)
 
     def _owes(self, lab: str, period: int) -> bool:
         """Whether anything is owed by a lab for a period: nothing before it joined."""
@@ -191,16 +205,28 @@ class Assessor:
         """Appraise a lab in a period on what is recorded by a closing."""
         state = self._state_for(period)
         terms = in_force(self._agreement, state)
+        delivered = self._deliveries.know(terms, period, record_period)
+        found = appraise(self._case(lab, period, record_period, delivered=delivered), state.digest())
+        if delivered and not CITING_ALL.isdisjoint(found.codes):
+            return appraise(self._case(lab, period, record_period, delivered=False), state.digest())
+        return found
+
+    def _case(self, lab: str, period: int, record_period: int, *, delivered: bool) -> Case:
+        """What is recorded by a closing about a lab in a period; every delivery, or only those that are not settled."""
+        state = self._state_for(period)
+        terms = in_force(self._agreement, state)
         owed = duty(terms, state, lab, period)
+        known = self._baselines.of(terms, lab, baselines(terms, owed), record_period)
         sizes: dict[str, int] = {}
         leaves: list[ReadLeaf] = []
-        for need in needs(terms, owed, lab, period):
+        for need in needs(terms, owed, lab, period, known, delivered=delivered):
             if need.origin not in sizes:
                 sizes[need.origin] = self._store.recorded_size(need.origin, record_period)
             leaves += self._held.needed(need, sizes[need.origin])
         closed = self._store.closed_after(period, record_period)
         case = build_case(terms, owed, lab, period, record_period, leaves, self._recorded, closed)
-        return appraise(case, state.digest())
+        case = replace(case, past=known)
+        return self._deliveries.put_in(case) if delivered else case
 
     def _state_for(self, period: int) -> State:
         """The state that a period's duties are read from; all labs share it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
 from daemon.leaf import storable
+from daemon.schema import LEAVES, LOGS
 from protocol.state import State, read_state
 from standstill.v1 import header_pb2
 from verifier.schema import CLOSINGS, COSIGNED, COUNTS, HAS_FINDINGS, MIRRORED, RECORDED, REFUSED, VERDICTS
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from daemon.log_store import LogStore
     from protocol.errors import Refused
     from standstill.v1 import record_pb2
+
+
+_PAGE_CLOSINGS: Final = 64
 
 
 class StoredClosing(NamedTuple):
@@ -61,12 +66,21 @@ class StoredVerdict(NamedTuple):
     sketch: str
 
 
+class _Page(NamedTuple):
+    """Closings in a row that recorded leaves of a log: the size that each recorded, and its period."""
+
+    leaves: range
+    sizes: list[int]
+    periods: list[int]
+
+
 class VerifierStore:
     """Cosigned heads, closings and verdicts. Safe for use from several threads."""
 
     def __init__(self, logs: LogStore) -> None:
         """Keep them in the database that holds the logs, so that one transaction covers both."""
         self.logs = logs
+        self._pages: dict[str, tuple[_Page, ...]] = {}
 
     # -- mirrors ----------------------------------------------------------------------------------------------------
 
@@ -164,19 +178,38 @@ class VerifierStore:
 
     def recorded_at(self, origin: str, index: int) -> int | None:
         """Period of the first closing that covers a leaf; None if none does yet (annex 1.1, 8)."""
+        kept = self._pages.get(origin, ())
+        page = next((page for page in kept if index in page.leaves), None)
+        if page is None:
+            page = self._page(origin, index)
+            # One for the KeySets, at the begin of a log, and one for what is said now.
+            self._pages[origin] = (page, *kept[:1])
+        return None if index not in page.leaves else page.periods[bisect_right(page.sizes, index)]
+
+    def _page(self, origin: str, index: int) -> _Page:
+        """The closings that first cover a leaf and those after it: what they recorded never changes."""
         statement = (
-            select(RECORDED.c.period)
+            select(RECORDED.c.size, RECORDED.c.period)
             .where(RECORDED.c.origin == origin, RECORDED.c.size > index)
             .order_by(RECORDED.c.size)
-            .limit(1)
+            .limit(_PAGE_CLOSINGS)
         )
         with self.logs.database.reading() as connection:
-            period: int | None = connection.execute(statement).scalar()
-        return period
+            rows = connection.execute(statement).all()
+        sizes, periods = [row.size for row in rows], [row.period for row in rows]
+        return _Page(range(index, sizes[-1] if sizes else index), sizes, periods)
 
     def recorded_size(self, origin: str, period: int) -> int:
         """Leaves of a log that are recorded by the closing of a period."""
         statement = select(func.max(RECORDED.c.size)).where(RECORDED.c.origin == origin, RECORDED.c.period <= period)
+        with self.logs.database.reading() as connection:
+            return connection.execute(statement).scalar() or 0
+
+    def number_said(self, origin: str, kind: int, periods: range, size: int) -> int:
+        """How many of the first `size` leaves of a log are of a kind and speak of some periods."""
+        same = (LOGS.c.origin == origin, LEAVES.c.kind == kind, LEAVES.c.idx < size)
+        inside = (LEAVES.c.period >= periods.start, LEAVES.c.period < periods.stop)
+        statement = select(func.count()).select_from(LEAVES.join(LOGS)).where(*same, *inside)
         with self.logs.database.reading() as connection:
             return connection.execute(statement).scalar() or 0
 

@@ -35,6 +35,8 @@ def boundary(work: Work) -> None:
 
 def _run(work: Work, lab: str, pledge: PledgeState) -> PledgeState:
     """A lab's pledges one step later: a replaced one runs for its notice, and on while it binds (annex 3.3)."""
+    if not pledge.older:
+        return pledge
     # Who leaves keeps what it pledged before until it is out: a pledge made in the notice replaces none (annex 3.4).
     if work.old.parties[lab].membership is Membership.NOTICE:
         return pledge

@@ -16,6 +16,7 @@ from protocol.errors import Reason
 from protocol.fold import step
 from protocol.state import Membership, Standing, read_state
 from standstill.v1 import agreement_pb2, decision_pb2, membership_pb2
+from standstill.v1.header_pb2 import VERDICT_BREACHED
 from tests.builders import (
     LABS,
     PAUSE,
@@ -230,6 +231,18 @@ def test_a_newcomer_owes_attestations_from_when_it_joined() -> None:
     assert silence(now(world), world.state, "delta") is Freshness.FRESH
     world.close_until(first + 4)
     assert silence(now(world), world.state, "delta") is Freshness.PRESUMED
+
+
+def test_keeps_no_verdict_on_a_lab_that_has_still_to_join() -> None:
+    world = _admitted()
+    world.close()
+    period = world.state.period
+    assert period is not None
+    world.assess("delta", period, VERDICT_BREACHED)
+    world.assess("alpha", period, VERDICT_BREACHED)
+    assert reasons(world.close()) == []
+
+    assert {place.split("|")[0] for place in world.state.verdicts} == {"alpha"}
 
 
 def test_a_state_with_newcomers_is_the_same_after_its_text() -> None:

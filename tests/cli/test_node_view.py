@@ -10,6 +10,7 @@ import pytest
 
 from cli.node_say import MOTIONS
 from cli.node_view import View, Vote, ballot_of, question_of, read_view
+from cli.node_waiting import Waiting, waiting
 from protocol.agreement import Agreement
 from protocol.errors import Reason
 from protocol.fold import initial
@@ -162,3 +163,42 @@ def test_reads_what_a_node_knows() -> None:
     assert (seeing.state, seeing.running(None), seeing.running(3), seeing.serials) == (state, 7, 3, {"chair": 4})
     with refuses(Reason.PERIOD_NOT_ENDED, "--period"):
         blind.running(None)
+
+
+# -- what waits -------------------------------------------------------------------------------------------------------
+
+
+def test_what_waits_is_named_with_what_to_say_to_it() -> None:
+    found = {one.command: one.about for one in waiting(VIEW)}
+
+    assert found == {
+        "vote hold gamma --yes": "accusation 2 of gamma",
+        "vote release gamma --yes": "accusation 2 of gamma",
+        "vote exempt beta --yes": "beta asks for audit of pause, 24 periods",
+        "vote admit delta --yes": "beta offers it",
+        f"vote amend {TEXT[:8]} --yes": "beta proposes these terms",
+    }
+    for command in found:
+        _, motion, subject, _ = command.split()
+        assert cast(motion, subject).yes
+
+
+def test_a_brake_that_runs_waits_for_its_ratification() -> None:
+    braked = LevelState(stage=Stage.WINDING, brake_left=2, brake_cap=9)
+    state = replace(initial(EVERY_MOTION), levels={**VIEW.known_state("").levels, PAUSE: braked})
+
+    assert [one.command for one in waiting(replace(VIEW, state=state))] == ["vote ratify pause --yes"]
+
+
+def test_a_question_waits_for_its_lab_alone() -> None:
+    one = InquiryState(lab="alpha", asker="beta", closing=1, period=4, index=5)
+    state = replace(initial(EVERY_MOTION), inquiries={"ab" * 32: one})
+
+    assert waiting(replace(VIEW, state=state)) == [Waiting("reply TEXT --to abababab", "beta asked in P4")]
+    assert waiting(replace(VIEW, state=state, party="beta")) == []
+
+
+@pytest.mark.parametrize(("party_name", "votes"), [("senate", 5), ("gridco", 0), ("gamma", 0)])
+def test_votes_wait_for_those_who_have_them(party_name: str, votes: int) -> None:
+    assert len(waiting(replace(VIEW, party=party_name))) == votes
+    assert waiting(replace(VIEW, party=party_name, state=None)) == []

@@ -24,7 +24,7 @@ ROLES: Final = ("lab", "supplier", "meter", "evaluator", "council")
 
 @click.group("node")
 def command() -> None:
-    """Run the daemon of a lab, chip supplier, meter operator or evaluator."""
+    """Run the daemon of a lab, supplier, meter operator, evaluator or council, and speak for it."""
 
 
 @command.command()

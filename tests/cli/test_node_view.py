@@ -18,13 +18,13 @@ from protocol.state import Conduct, LevelState, Stage, Standing, State
 from protocol.state_entries import InquiryState, ProposalState
 from protocol.statements import KINDS
 from protocol.wire import encode
-from standstill.v1 import decision_pb2, header_pb2, node_admin_service_pb2
+from standstill.v1 import condition_pb2, decision_pb2, header_pb2, node_admin_service_pb2
 from tests.bodies import exemption_request
 from tests.protocol.refusals import refuses
 from tests.protocol.test_ballots import TERMS as EVERY_MOTION
-from tests.terms import PAUSE, agreement, party
+from tests.terms import PAUSE, agreement, change, party
 
-M = decision_pb2
+M, C = decision_pb2, condition_pb2.Condition
 REQUEST = encode(exemption_request())
 OFFER = encode(party("delta"))
 TEXT = sha256(b"proposed terms").hexdigest()
@@ -45,8 +45,19 @@ def state_of(made: Agreement) -> State:
     )
 
 
-VIEW = View(terms=EVERY_MOTION, party="alpha", state=state_of(EVERY_MOTION), serials={"chair": 4}, period=7)
 ASKED = bytes(range(32))
+
+
+def resolving(*asked: bytes) -> Agreement:
+    """The terms in which every motion has a rule; the pause resumes when votes have found all of this."""
+    made = change(EVERY_MOTION.terms)
+    tests = [C(carried=C.Carried(rule="all", level=PAUSE, asked=digest)) for digest in asked]
+    made.levels[PAUSE - 1].resume.CopyFrom(C(all=C.Several(of=tests)))
+    return Agreement(encode(made), made)
+
+
+TERMS = resolving(ASKED)
+VIEW = View(terms=TERMS, party="alpha", state=state_of(TERMS), serials={"chair": 4}, period=7)
 
 
 def cast(motion: str, subject: str, view: View = VIEW, **changes: Any) -> M.Ballot:
@@ -65,7 +76,7 @@ VOTES: list[tuple[str, str, dict[str, Any], M.Ballot]] = [
     ("arm", "pause", {}, M.Ballot(level=PAUSE, episode=4)),
     ("lift", "pause", {}, M.Ballot(level=PAUSE, episode=3)),
     ("renew", "pause", {}, M.Ballot(level=PAUSE, episode=3)),
-    ("resolve", "pause", {"rule": "all", "asked": ASKED}, M.Ballot(level=PAUSE, episode=3, rule="all", asked=ASKED)),
+    ("resolve", "pause", {}, M.Ballot(level=PAUSE, episode=3, rule="all", asked=ASKED)),
     ("hold", "gamma", {}, M.Ballot(about="gamma", episode=2)),
     ("release", "gamma", {}, M.Ballot(about="gamma", episode=2)),
     ("exempt", "beta", {}, M.Ballot(about="beta", level=PAUSE, asked=sha256(REQUEST).digest())),
@@ -107,6 +118,16 @@ def test_a_wrong_name_is_answered_with_those_that_there_are(motion: str, subject
     assert names in caught.value.detail
 
 
+def test_what_several_conditions_ask_for_is_told_apart_by_the_digest() -> None:
+    other = bytes(reversed(ASKED))
+    two, none = (replace(VIEW, terms=resolving(*asked)) for asked in ((ASKED, other), ()))
+    for view, changes in ((two, {}), (two, {"asked": "ff"}), (two, {"asked": "00", "rule": "labs"}), (none, {})):
+        with refuses(Reason.NAME_UNKNOWN, "--asked"):
+            cast("resolve", "pause", view, **changes)
+
+    assert cast("resolve", "pause", two, asked="1F1E").asked == other
+
+
 def test_without_a_state_the_episode_must_be_given() -> None:
     blind = replace(VIEW, state=None)
     with refuses(Reason.FIELD_ABSENT, "--episode"):
@@ -142,7 +163,7 @@ def test_an_answer_goes_to_the_question_that_waits() -> None:
     def waiting(*names: str) -> View:
         one = InquiryState(lab="alpha", asker="beta", closing=1, period=1, index=5)
         found = {name * 32: one for name in names} | {"cc" * 32: replace(one, lab="gamma")}
-        return replace(VIEW, state=replace(state_of(EVERY_MOTION), inquiries=found))
+        return replace(VIEW, state=replace(state_of(TERMS), inquiries=found))
 
     assert question_of(waiting("aa"), "") == bytes.fromhex("aa" * 32)
     assert question_of(waiting("aa", "bb"), "BB") == bytes.fromhex("bb" * 32)
@@ -185,14 +206,14 @@ def test_what_waits_is_named_with_what_to_say_to_it() -> None:
 
 def test_a_brake_that_runs_waits_for_its_ratification() -> None:
     braked = LevelState(stage=Stage.WINDING, brake_left=2, brake_cap=9)
-    state = replace(initial(EVERY_MOTION), levels={**VIEW.known_state("").levels, PAUSE: braked})
+    state = replace(initial(TERMS), levels={**VIEW.known_state("").levels, PAUSE: braked})
 
     assert [one.command for one in waiting(replace(VIEW, state=state))] == ["vote ratify pause --yes"]
 
 
 def test_a_question_waits_for_its_lab_alone() -> None:
     one = InquiryState(lab="alpha", asker="beta", closing=1, period=4, index=5)
-    state = replace(initial(EVERY_MOTION), inquiries={"ab" * 32: one})
+    state = replace(initial(TERMS), inquiries={"ab" * 32: one})
 
     assert waiting(replace(VIEW, state=state)) == [Waiting("reply TEXT --to abababab", "beta asked in P4")]
     assert waiting(replace(VIEW, state=state, party="beta")) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ from cli.output import Exit, answer, end, hint, json_option
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
+    from cli.node_waiting import Waiting
     from standstill.v1 import node_admin_service_pb2 as pb
 
 ROLES: Final = ("lab", "supplier", "meter", "evaluator", "council")
@@ -23,7 +24,7 @@ ROLES: Final = ("lab", "supplier", "meter", "evaluator", "council")
 
 @click.group("node")
 def command() -> None:
-    """Run the daemon of a lab, chip supplier, meter operator or evaluator."""
+    """Run the daemon of a lab, supplier, meter operator, evaluator or council, and speak for it."""
 
 
 @command.command()
@@ -178,16 +179,19 @@ def publish(config: Path, file: Any, as_json: bool) -> None:
 @json_option
 def status(config: Path, as_json: bool) -> None:
     """Say what the node holds and owes. Exit 1: something is owed."""
+    from cli.node_view import read_view
+    from cli.node_waiting import waiting
     from standstill.v1 import node_admin_service_pb2 as pb
 
     with node_at(config) as (admin, _):
         found = admin.GetStatus(pb.GetStatusRequest())
+        waits = waiting(read_view(admin.GetOwnState(pb.GetOwnStateRequest())))
     code = Exit.NOT_CONFIRMED if found.owed else Exit.DONE
     if as_json:
         said = "not_confirmed" if found.owed else "confirmed"
-        answer("standstill/node.status/1", said, _status_data(found), exit_code=code, as_of=found.now)
+        answer("standstill/node.status/1", said, _status_data(found, waits), exit_code=code, as_of=found.now)
     else:
-        for line in status_lines(found):
+        for line in status_lines(found, waits):
             click.echo(line)
     end(code)
 
@@ -219,7 +223,7 @@ def _lines(draft: pb.Draft, names: dict[bytes, str]) -> Iterator[str]:
         yield f"  {label:<12} {row.chip_class:<16} {row.held.value:>16,} chip-seconds{operations}"
 
 
-def _status_data(found: pb.GetStatusResponse) -> dict[str, Any]:
+def _status_data(found: pb.GetStatusResponse, waits: Sequence[Waiting]) -> dict[str, Any]:
     from cli.publish_format import as_table
 
     return {
@@ -232,6 +236,7 @@ def _status_data(found: pb.GetStatusResponse) -> dict[str, Any]:
         "period": found.period if found.HasField("period") else None,
         "attested": found.attested if found.HasField("attested") else None,
         "owed": list(found.owed),
+        "waiting": [{"command": one.command, "about": one.about} for one in waits],
         "collectors": [{"site": one.site, "source": one.source, "state": one.state} for one in found.collectors],
         "order": {
             "level": found.level,
@@ -245,7 +250,7 @@ def _status_data(found: pb.GetStatusResponse) -> dict[str, Any]:
     }
 
 
-def status_lines(found: pb.GetStatusResponse) -> Iterator[str]:
+def status_lines(found: pb.GetStatusResponse, waits: Sequence[Waiting] = ()) -> Iterator[str]:
     """A status for people."""
     now = datetime.fromtimestamp(found.now, UTC)
     period = f"P{found.period} running" if found.HasField("period") else "the agreement has not started"
@@ -256,6 +261,8 @@ def status_lines(found: pb.GetStatusResponse) -> Iterator[str]:
     more = f" and {len(found.owed) - 10} more" if len(found.owed) > 10 else ""
     yield f"{'Owed':<12}{owed or '-'}{more}"
     yield from _order_lines(found)
+    for wait in waits:
+        yield f"{'Waiting':<12}{wait.about}: {wait.command}"
     for number, one in enumerate(found.collectors):
         yield f"{'Collectors' if number == 0 else '':<12}{one.site} ({one.source}): {one.state}"
 

@@ -101,7 +101,7 @@ def new_seat(file: Path, as_json: bool) -> None:
         return
     shown = "".join(f"\\x{byte:02x}" for byte in public_key(seed))
     click.echo(f'public_key: "{shown}"')
-    hint(f"wrote {file}. The line above belongs to the seat in party.txtpb of its council: seats {{ seats {{ ... }} }}")
+    hint(f"wrote {file}. In party.txtpb of its council: seats {{ name: CLASS seats {{ name, owner, public_key }} }}")
 
 
 @seat.command("sign")

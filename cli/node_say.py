@@ -53,8 +53,8 @@ def _either(ctx: click.Context, parameter: click.Parameter, value: bool | None) 
 @click.argument("subject")
 @click.option("--yes/--no", "yes", default=None, callback=_either, help="The vote; one of the two is required.")
 @click.option("--episode", type=click.IntRange(1), help="Episode, or number of the accusation; by the state if absent.")
-@click.option("--rule", default="", help="To resolve: the rule that is to carry it.")
-@click.option("--asked", default="", help="To resolve: SHA-256 of what is found, hexadecimal.")
+@click.option("--rule", default="", help="To resolve, where the terms name several: the rule that carries it.")
+@click.option("--asked", default="", help="To resolve, the same: beginning of the digest of what is found.")
 @click.option("--seat", default="", help="Seat of this council that votes; the party itself if absent.")
 @click.option("--key", type=FILE, help="Key of the seat; without it only --print.")
 @click.option(
@@ -73,7 +73,7 @@ def vote(
     call LEVEL       lift LEVEL      renew LEVEL (its mandate)
     ratify LEVEL     the brake that runs, which calls the level
     arm LEVEL        so that its trigger alone may call it
-    resolve LEVEL    find that something is so: --rule, --asked
+    resolve LEVEL    find that what a condition of it asks for is so
     hold LAB         keep relying on a lab that is accused
     release LAB      stop relying on it
     exempt LAB       grant the exemption that it asked for
@@ -85,7 +85,7 @@ def vote(
     from cli.node_view import Vote, ballot_of
     from standstill.v1 import header_pb2
 
-    said = Vote(**{**what, "asked": _digest(what["asked"])})
+    said = Vote(**what)
     if seat and key is None and not only_print:
         raise click.UsageError("--seat: give its --key, or --print the ballot for `standstill node seat sign`")
 

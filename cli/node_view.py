@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from protocol.agreement import read_agreement
+from protocol.condition_tree import atoms
 from protocol.decisions import OF_LEVEL, asked_by, out_of_turn, voters
 from protocol.errors import Reason, Refused, require
 from protocol.in_force import in_force
@@ -101,15 +102,15 @@ class Vote:
         subject: level, lab, party, or beginning of a digest.
         yes: or no.
         episode: of the level, or number of the accusation; None: by the state.
-        asked: to resolve, SHA-256 of what is to be found, 32 bytes.
-        rule: to resolve, the rule that is to carry it.
+        asked: to resolve, beginning of the digest of what is to be found; empty where only one thing can be.
+        rule: to resolve, the rule that is to carry it; empty where only one can.
     """
 
     motion: str
     subject: str
     yes: bool
     episode: int | None = None
-    asked: bytes = b""
+    asked: str = ""
     rule: str = ""
 
 
@@ -125,7 +126,8 @@ def ballot_of(vote: Vote, view: View, seat: str = "", serial: int | None = None)
         _exempt(ballot, vote, view)
     elif motion in OF_LEVEL:
         ballot.level = view.rank(vote.subject)
-        ballot.rule, ballot.asked = vote.rule, vote.asked
+        if motion == decision_pb2.MOTION_RESOLVE:
+            ballot.rule, ballot.asked = _finding(vote, view, ballot.level)
     elif motion in _ACCUSED:
         ballot.about = chosen("LAB", vote.subject, dict.fromkeys(view.terms.labs))
     else:
@@ -166,6 +168,19 @@ def _exempt(ballot: decision_pb2.Ballot, vote: Vote, view: View) -> None:
     data = waiting[chosen("LAB", vote.subject, waiting)]
     ballot.about, ballot.asked = vote.subject, sha256(data).digest()
     ballot.level = decision_pb2.ExemptionRequest.FromString(data).level
+
+
+def _finding(vote: Vote, view: View, rank: int) -> tuple[str, bytes]:
+    """Rule and digest of what is to be found: one that a condition of the terms asks for, or it would not count."""
+    conditions = (one for level in view.terms.levels.values() for one in (level.trigger, level.resume, level.entry))
+    tests = [atom.carried for condition in conditions for atom in atoms(condition) if atom.HasField("carried")]
+    found = sorted({(test.rule, test.asked) for test in tests if test.level == rank})
+    fitting = [
+        (rule, asked) for rule, asked in found if vote.rule in ("", rule) and asked.hex().startswith(vote.asked.lower())
+    ]
+    known = ", ".join(f"--rule {rule} --asked {asked.hex()}" for rule, asked in found) or "none"
+    require(len(fitting) == 1, Reason.NAME_UNKNOWN, "--asked", f"expected one that the terms ask for: {known}")
+    return fitting[0]
 
 
 def _digest_of(vote: Vote, view: View) -> bytes:

@@ -10,6 +10,7 @@ import pytest
 
 from cli.node_say import MOTIONS
 from cli.node_view import View, Vote, ballot_of, question_of, read_view
+from cli.node_waiting import Waiting, waiting
 from protocol.agreement import Agreement
 from protocol.errors import Reason
 from protocol.fold import initial
@@ -17,13 +18,13 @@ from protocol.state import Conduct, LevelState, Stage, Standing, State
 from protocol.state_entries import InquiryState, ProposalState
 from protocol.statements import KINDS
 from protocol.wire import encode
-from standstill.v1 import decision_pb2, header_pb2, node_admin_service_pb2
+from standstill.v1 import condition_pb2, decision_pb2, header_pb2, node_admin_service_pb2
 from tests.bodies import exemption_request
 from tests.protocol.refusals import refuses
 from tests.protocol.test_ballots import TERMS as EVERY_MOTION
-from tests.terms import PAUSE, agreement, party
+from tests.terms import PAUSE, agreement, change, party
 
-M = decision_pb2
+M, C = decision_pb2, condition_pb2.Condition
 REQUEST = encode(exemption_request())
 OFFER = encode(party("delta"))
 TEXT = sha256(b"proposed terms").hexdigest()
@@ -44,8 +45,19 @@ def state_of(made: Agreement) -> State:
     )
 
 
-VIEW = View(terms=EVERY_MOTION, party="alpha", state=state_of(EVERY_MOTION), serials={"chair": 4}, period=7)
 ASKED = bytes(range(32))
+
+
+def resolving(*asked: bytes) -> Agreement:
+    """The terms in which every motion has a rule; the pause resumes when votes have found all of this."""
+    made = change(EVERY_MOTION.terms)
+    tests = [C(carried=C.Carried(rule="all", level=PAUSE, asked=digest)) for digest in asked]
+    made.levels[PAUSE - 1].resume.CopyFrom(C(all=C.Several(of=tests)))
+    return Agreement(encode(made), made)
+
+
+TERMS = resolving(ASKED)
+VIEW = View(terms=TERMS, party="alpha", state=state_of(TERMS), serials={"chair": 4}, period=7)
 
 
 def cast(motion: str, subject: str, view: View = VIEW, **changes: Any) -> M.Ballot:
@@ -64,7 +76,7 @@ VOTES: list[tuple[str, str, dict[str, Any], M.Ballot]] = [
     ("arm", "pause", {}, M.Ballot(level=PAUSE, episode=4)),
     ("lift", "pause", {}, M.Ballot(level=PAUSE, episode=3)),
     ("renew", "pause", {}, M.Ballot(level=PAUSE, episode=3)),
-    ("resolve", "pause", {"rule": "all", "asked": ASKED}, M.Ballot(level=PAUSE, episode=3, rule="all", asked=ASKED)),
+    ("resolve", "pause", {}, M.Ballot(level=PAUSE, episode=3, rule="all", asked=ASKED)),
     ("hold", "gamma", {}, M.Ballot(about="gamma", episode=2)),
     ("release", "gamma", {}, M.Ballot(about="gamma", episode=2)),
     ("exempt", "beta", {}, M.Ballot(about="beta", level=PAUSE, asked=sha256(REQUEST).digest())),
@@ -106,6 +118,16 @@ def test_a_wrong_name_is_answered_with_those_that_there_are(motion: str, subject
     assert names in caught.value.detail
 
 
+def test_what_several_conditions_ask_for_is_told_apart_by_the_digest() -> None:
+    other = bytes(reversed(ASKED))
+    two, none = (replace(VIEW, terms=resolving(*asked)) for asked in ((ASKED, other), ()))
+    for view, changes in ((two, {}), (two, {"asked": "ff"}), (two, {"asked": "00", "rule": "labs"}), (none, {})):
+        with refuses(Reason.NAME_UNKNOWN, "--asked"):
+            cast("resolve", "pause", view, **changes)
+
+    assert cast("resolve", "pause", two, asked="1F1E").asked == other
+
+
 def test_without_a_state_the_episode_must_be_given() -> None:
     blind = replace(VIEW, state=None)
     with refuses(Reason.FIELD_ABSENT, "--episode"):
@@ -141,7 +163,7 @@ def test_an_answer_goes_to_the_question_that_waits() -> None:
     def waiting(*names: str) -> View:
         one = InquiryState(lab="alpha", asker="beta", closing=1, period=1, index=5)
         found = {name * 32: one for name in names} | {"cc" * 32: replace(one, lab="gamma")}
-        return replace(VIEW, state=replace(state_of(EVERY_MOTION), inquiries=found))
+        return replace(VIEW, state=replace(state_of(TERMS), inquiries=found))
 
     assert question_of(waiting("aa"), "") == bytes.fromhex("aa" * 32)
     assert question_of(waiting("aa", "bb"), "BB") == bytes.fromhex("bb" * 32)
@@ -162,3 +184,42 @@ def test_reads_what_a_node_knows() -> None:
     assert (seeing.state, seeing.running(None), seeing.running(3), seeing.serials) == (state, 7, 3, {"chair": 4})
     with refuses(Reason.PERIOD_NOT_ENDED, "--period"):
         blind.running(None)
+
+
+# -- what waits -------------------------------------------------------------------------------------------------------
+
+
+def test_what_waits_is_named_with_what_to_say_to_it() -> None:
+    found = {one.command: one.about for one in waiting(VIEW)}
+
+    assert found == {
+        "vote hold gamma --yes": "accusation 2 of gamma",
+        "vote release gamma --yes": "accusation 2 of gamma",
+        "vote exempt beta --yes": "beta asks for audit of pause, 24 periods",
+        "vote admit delta --yes": "beta offers it",
+        f"vote amend {TEXT[:8]} --yes": "beta proposes these terms",
+    }
+    for command in found:
+        _, motion, subject, _ = command.split()
+        assert cast(motion, subject).yes
+
+
+def test_a_brake_that_runs_waits_for_its_ratification() -> None:
+    braked = LevelState(stage=Stage.WINDING, brake_left=2, brake_cap=9)
+    state = replace(initial(TERMS), levels={**VIEW.known_state("").levels, PAUSE: braked})
+
+    assert [one.command for one in waiting(replace(VIEW, state=state))] == ["vote ratify pause --yes"]
+
+
+def test_a_question_waits_for_its_lab_alone() -> None:
+    one = InquiryState(lab="alpha", asker="beta", closing=1, period=4, index=5)
+    state = replace(initial(TERMS), inquiries={"ab" * 32: one})
+
+    assert waiting(replace(VIEW, state=state)) == [Waiting("reply TEXT --to abababab", "beta asked in P4")]
+    assert waiting(replace(VIEW, state=state, party="beta")) == []
+
+
+@pytest.mark.parametrize(("party_name", "votes"), [("senate", 5), ("gridco", 0), ("gamma", 0)])
+def test_votes_wait_for_those_who_have_them(party_name: str, votes: int) -> None:
+    assert len(waiting(replace(VIEW, party=party_name))) == votes
+    assert waiting(replace(VIEW, party=party_name, state=None)) == []

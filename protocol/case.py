@@ -32,20 +32,22 @@ B = TypeVar("B", bound="Message")
 class Need(NamedTuple):
     """Statements of one kind in one log, for the periods that they speak of, both ends included.
 
-    A kind that speaks of no period is needed whole: `first` and `last` are None.
+    A kind that speaks of no period is needed whole: `first` and `last` are None. Readings are needed at some sites.
     """
 
     origin: str
     kind: pb.Kind.ValueType
     first: int | None
     last: int | None
+    sites: frozenset[bytes] = frozenset()
 
     def covers(self, leaf: ReadLeaf) -> bool:
         """Whether a leaf is one of those needed."""
         header = leaf.header
         if header is None or (leaf.origin, header.kind) != (self.origin, self.kind):
             return False
-        return self.first is None or self.last is None or self.first <= header.period <= self.last
+        in_time = self.first is None or self.last is None or self.first <= header.period <= self.last
+        return in_time and (not self.sites or header.site in self.sites)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +177,14 @@ def needs(
     own = agreement.parties[lab].origin
     spans = _attested_in(agreement, duty, period, known)
     found = [Need(own, pb.KIND_COMPUTE_ATTESTATION, *span) for span in spans]
-    found.append(Need(own, pb.KIND_HALT_REPORT, _halted_from(agreement, duty, period), period))
+    begins = [halt_begins(agreement.levels[kept.level], kept) for kept in duties(duty) if kept.level]
+    found.append(Need(own, pb.KIND_HALT_REPORT, max(min([period, *begins]), 0), period))
     meters = {site.metered_by for site in agreement.parties[lab].sites}
+    sites = frozenset(site.handle for site in agreement.parties[lab].sites)
     found += [] if delivered else delivery_needs(agreement, period)
     for party in agreement.terms.parties:
         if party.name in meters:
-            found.append(Need(party.origin, pb.KIND_METER_READING, period, period))
+            found.append(Need(party.origin, pb.KIND_METER_READING, period, period, sites))
         if agreement_pb2.ROLE_VERIFIER in party.roles:
             found.append(Need(party.origin, pb.KIND_MISBEHAVIOR, None, None))
     return _with_keys(found)
@@ -202,11 +206,6 @@ def halt_begins(level: agreement_pb2.Level, duty: Duty) -> int:
     return duty.since - level.wind_down_periods
 
 
-def _halted_from(agreement: Agreement, duty: Duty, period: int) -> int:
-    levels = [(agreement.levels[kept.level], kept) for kept in duties(duty) if kept.level]
-    return min([period, *(max(halt_begins(level, kept), 0) for level, kept in levels)])
-
-
 def past_needs(agreement: Agreement, lab: str, over: range) -> list[Need]:
     """The statements that :func:`past` sums."""
     own = agreement.parties[lab].origin
@@ -215,9 +214,8 @@ def past_needs(agreement: Agreement, lab: str, over: range) -> list[Need]:
 
 def _with_keys(found: list[Need]) -> list[Need]:
     """KeySets say which of these statements still count."""
-    return found + [
-        Need(origin, pb.KIND_KEY_SET, None, None) for origin in dict.fromkeys(need.origin for need in found)
-    ]
+    origins = dict.fromkeys(need.origin for need in found)
+    return found + [Need(origin, pb.KIND_KEY_SET, None, None) for origin in origins]
 
 
 def reach(level: agreement_pb2.Level) -> int:

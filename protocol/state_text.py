@@ -65,13 +65,14 @@ def _flatten(path: str, value: object, lines: list[str]) -> None:
             _flatten(f"{prefix}{name}", part, lines)
 
 
-def _parts(value: Any) -> Iterable[tuple[object, object]]:
+def _parts(value: object) -> Iterable[tuple[object, object]]:
     """Names and values of what a value consists of, without fields that are left out."""
     if isinstance(value, tuple):
         return enumerate(value)
     if isinstance(value, Mapping):
         return value.items()
-    return [(name, part) for name, unless in _fields(type(value)) if (part := getattr(value, name)) != unless]
+    kind: Any = type(value)
+    return [(name, part) for name, unless in _fields(kind) if (part := getattr(value, name)) != unless]
 
 
 _NEVER: Final = object()

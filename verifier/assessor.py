@@ -170,22 +170,18 @@ class Assessor:
 
     def _windows(self, lab: str, period: int, newest: int) -> Iterator[int]:
         """Later periods up to the newest assessed in which a cap of the lab's level counts what it did in this one."""
-        # A baseline is remembered for as long as anybody is measured by it, a grant for as long as it was asked for.
-        for later in range(period + 1, min(period + self._longest_window(newest), newest + 1)):
+        for later in range(period + 1, newest + 1):
             state = self._state_for(later)
-            owed = duty(self._agreement, state, lab, later)
             terms = in_force(self._agreement, state)
+            memory = max(one.terms.baseline_periods for one in (terms, self._terms))
+            longest = max(memory, _longest_window(terms), _longest_window(self._terms))
+            if later > period + longest and not _remembered(state, lab, period, memory):
+                return
+            owed = duty(self._agreement, state, lab, later)
             kept = [(one, terms.levels[one.level]) for one in duties(owed) if one.level]
             far = max((max(reach(level), exemptions.reach(level, one, later)) for one, level in kept), default=0)
             if later - far < period or any(period in before for before in baselines(terms, owed)):
                 yield later
-
-    def _longest_window(self, newest: int) -> int:
-        levels = self._terms.levels.values()
-        if self._terms.terms.baseline_periods or any(one.on_request for level in levels for one in level.exemptions):
-            return newest + 1
-        windows = (one.cap.window_periods for level in levels for one in level.exemptions)
-        return max([1, *map(reach, levels), *windows])
 
     def _moved(self, origin: str, row: StoredLeaf, newest: Mapping[str, int]) -> Iterator[str]:
         """Labs of a delivery that is said late: they are assessed already for a period that counts it."""
@@ -249,6 +245,24 @@ class Assessor:
         journal().info(
             "assessed", lab=revision.lab, period=revision.period, verdict=said, codes=revision.appraisal.codes
         )
+
+
+def _longest_window(terms: Agreement) -> int:
+    """Periods that the widest cap of any level or exemption counts together."""
+    windows = (one.cap.window_periods for level in terms.levels.values() for one in level.exemptions)
+    return max([1, *map(reach, terms.levels.values()), *windows])
+
+
+def _remembered(state: State, lab: str, period: int, memory: int) -> bool:
+    """Whether a lab is measured by a baseline that may hold a period, or has a grant that ran in it already.
+
+    Either is counted for as long as it lasts; one that begins later counts nothing of the period.
+    """
+    bindings = [level.binds[lab] for level in state.levels.values() if lab in level.binds]
+    measured = any(period < binding.since <= period + memory for binding in bindings)
+    return measured or any(
+        place.split("|")[0] == lab and grant.start <= period for place, grant in state.grants.items()
+    )
 
 
 def sketch(appraisal: Appraisal) -> str:

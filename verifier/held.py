@@ -37,7 +37,8 @@ class Held:
         if not size:
             return
         for row in self._logs.by_kind(need.origin, need.kind, need.first, need.last):
-            if row.sequence < size:
+            # A meter operator reads for many: what is not needed is not opened either.
+            if row.sequence < size and (not need.sites or row.site in need.sites):
                 yield self.read(need.origin, row)
 
     def stored(self, origin: str, start: int, end: int) -> Iterator[ReadLeaf]:

@@ -15,8 +15,10 @@ from daemon.leaf import StoredLeaf
 from protocol import appraisal
 from protocol.agreement import Agreement, read_agreement
 from protocol.case import Case, Need
+from protocol.duty import Duty, duty
 from protocol.errors import Reason, Refused
 from protocol.leaf import ReadLeaf
+from protocol.state import State
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, compute_pb2, decision_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
@@ -448,6 +450,24 @@ def test_a_baseline_is_read_once_and_again_when_a_word_on_it_is_added(
 
     say_late(measured, daemon, about=3, now=9)
     assert read.count(baseline) == 1
+
+
+@pytest.mark.parametrize(("about", "looked_at"), [(3, range(4, 13)), (5, range(6, 8))])
+def test_a_late_word_is_followed_only_while_something_remembers_its_period(
+    measured: Cluster, monkeypatch: pytest.MonkeyPatch, about: int, looked_at: range
+) -> None:
+    daemon = slowed_down(measured, 13)
+    asked = list[int]()
+
+    def owed(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
+        asked.append(period)
+        return duty(agreement, state, lab, period)
+
+    monkeypatch.setattr("verifier.assessor.duty", owed)
+    found = list(daemon._assessor._windows("alpha", about, 12))
+
+    assert asked == list(looked_at)
+    assert found == (list(range(5, 13)) if about == 3 else [])
 
 
 def test_a_late_word_reaches_no_period_that_is_not_assessed_yet(

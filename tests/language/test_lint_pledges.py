@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from language.lint import Finding, lint_pledge, lint_pledges
+from language.lint import Finding, lint_pledge
+from language.lint import lint_pledges as lint_all
 from language.problem import Severity
+from protocol import wire
+from protocol.agreement import Agreement
 from standstill.v1 import condition_pb2
 from standstill.v1 import pledge_pb2 as pb
 from standstill.v1.agreement_pb2 import ROLE_LAB
+from standstill.v1.agreement_pb2 import Agreement as Terms
 from tests.language.lint_terms import C, joined, negated
 from tests.terms import ALWAYS, LABS, PAUSE, SLOWDOWN, keeps, party, phase, reading, terms
 
@@ -15,6 +19,10 @@ TERMS = terms(4)
 
 def pledge(provided: C | None = None, when: C | None = None, level: int = PAUSE) -> pb.Pledge:
     return pb.Pledge(clauses=[pb.PledgeClause(level=level, when=when, provided=provided)])
+
+
+def lint_pledges(stated: Terms, pledges: dict[str, pb.Pledge]) -> list[Finding]:
+    return lint_all(Agreement(wire.encode(stated), stated), pledges)
 
 
 def findings(provided: C | None = None, when: C | None = None, by: str = "alpha") -> list[Finding]:

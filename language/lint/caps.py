@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from language.lint.finding import Finding, error, note, warning
 from language.lint.view import named, span
+from language.units import show_share
 from language.words import LABELS
 from protocol.cap_rules import as_tight
 from standstill.v1 import agreement_pb2 as pb
@@ -96,6 +97,17 @@ def quantities(view: View) -> Iterator[Finding]:
                 within = span(worth.window_periods, view.terms)
                 text = f"{exemption.name} may do more than {times} significant quantities in {within}"
                 yield note("cap-above-sq", f"{path}.cap", text, also=("verification.significant_quantity_teraflop",))
+
+
+def shares(view: View) -> Iterator[Finding]:
+    """`share-impossible`: a probability or part that is more than the whole, or none of it."""
+    found = [("verification.detection_ppm", view.terms.verification.detection_ppm)]
+    for level in view.terms.levels:
+        parts = ((f"levels.{level.name}.exemptions.{one.name}.sampled_ppm", one) for one in level.exemptions)
+        found += [(path, one.sampled_ppm) for path, one in parts]
+    for path, share in found:
+        if share > WHOLE:
+            yield error("share-impossible", path, f"{show_share(share)} is more than all of it", "write 100 % at most")
 
 
 def baselines(view: View) -> Iterator[Finding]:

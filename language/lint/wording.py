@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from language.characters import looks
 from language.lint.finding import Finding, clause_of, note, warning
 from language.lint.view import tests
 from language.lint.votes import need_of
@@ -61,6 +62,25 @@ def unused(view: View) -> Iterator[Finding]:
         for one in council.seats:
             if one.name not in seats:
                 yield warning("unused", f"parties.{council.name}.seats.{one.name}", f"no rule counts {one.name}")
+
+
+def alike(view: View) -> Iterator[Finding]:
+    """`owners-look-alike`: two owners that a reader takes for one, though their votes and reports count as two."""
+    first: dict[str, pb.Party] = {}
+    for party in view.terms.parties:
+        other = first.setdefault(looks(party.owner), party)
+        if other.owner != party.owner:
+            text = f"{party.owner!a} of {party.name} and {other.owner!a} of {other.name} count as two owners"
+            where = f"parties.{party.name}.owner"
+            yield warning(
+                "owners-look-alike", where, text, "write them alike, or apart", (f"parties.{other.name}.owner",)
+            )
+
+
+def idle(view: View) -> Iterator[Finding]:
+    """`no-level`: terms without a level, under which nothing is ever called."""
+    if not view.terms.levels:
+        yield warning("no-level", "", "there is no level: nothing can be called, and nobody is bound", "add a level")
 
 
 def _seats(need: pb.Need) -> Iterator[str]:

@@ -27,6 +27,8 @@ EXPECTED: Final = {
         "holds-together",
         "levels-inverted",
         "absence-quorum",
+        # Who is over the threshold, or accused, does not lift the pause; with two such labs nobody does before its end.
+        "recusal-lock",
         "capacity-unknown",
         "unsaid",
     },

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from language.compare import Direction
 from language.difference import Change, differences
+from language.direction import Direction
 from language.lint import lint, lint_pledge
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import pledge_pb2

@@ -85,22 +85,26 @@ def _heading(
 ) -> tuple[str, str]:
     """Who pledges and under what; an end for all clauses goes to those without their own."""
     said = {item.key.text: item.value for item in block.items if isinstance(item, ast.Entry)}
-    by = under = ""
-    try:
-        if "by" in said:
-            by = known(name("by", said["by"]), labs, "lab")
-        else:
-            context.report(error("missing-key", "", "pledge needs by: the lab that pledges", block.head))
-        if "under" in said:
-            under = _under(said["under"], agreement)
-        if "until" in said:
-            end = period(context, "until", said["until"])
-            for clause in pledge.clauses:
-                if not clause.HasField("until_period"):
-                    clause.until_period = end
-    except Unfit as unfit:
-        context.report(unfit.problem)
-    return by, under
+    found = {"by": "", "under": ""}
+    if "by" not in said:
+        context.report(error("missing-key", "", "pledge needs by: the lab that pledges", block.head))
+    for key, value in said.items():
+        try:
+            if key == "by":
+                found["by"] = known(name("by", value), labs, "lab")
+            elif key == "under":
+                found["under"] = _under(value, agreement)
+            elif key == "until":
+                _end(pledge, period(context, "until", value))
+        except Unfit as unfit:
+            context.report(unfit.problem)
+    return found["by"], found["under"]
+
+
+def _end(pledge: pledge_pb2.Pledge, end: int) -> None:
+    for clause in pledge.clauses:
+        if not clause.HasField("until_period"):
+            clause.until_period = end
 
 
 def _under(value: ast.Value, agreement: Agreement) -> str:

@@ -43,6 +43,8 @@ def lint_pledge(terms: agreement_pb2.Agreement, by: str, pledge: pledge_pb2.Pled
         Findings with paths by level: `clauses.pause.provided.all[1]`.
     """
     view = View(terms)
+    if not pledge.clauses:
+        return [warning("no-clause", "", "promises nothing: no clause says which level is kept", "keep LEVEL { ... }")]
     return [
         finding
         for clause in pledge.clauses
@@ -153,7 +155,11 @@ def _dormant(view: View, provided: pb.Condition, path: str) -> Iterator[Finding]
 
 def _provided(view: View, by: str, clause: pledge_pb2.PledgeClause, path: str) -> Iterator[Finding]:
     """`cannot-be-met`, `of-itself`, `hollow`: what is asked is impossible, asked of oneself, or of everybody."""
-    if can_hold(view.world, clause.provided) is False and clause.provided.WhichOneof("test") != "constant":
+    if clause.provided.WhichOneof("test") == "constant":
+        if not clause.provided.constant.value:
+            yield warning("hollow", path, "never holds: the clause promises nothing", "remove it")
+        return
+    if can_hold(view.world, clause.provided) is False:
         yield error("cannot-be-met", path, f"{said(clause.provided, view.terms)}: more is asked than there are labs")
         return
     for place, part in tests(clause.provided, path):

@@ -75,7 +75,9 @@ def test_new_begins_with_parties_of_one_s_own(tmp_path: Path, capsys: pytest.Cap
     "options",
     [
         ["--party", "alpha:lab"],
+        ["--party", "alpha", "--party", "vera:verifier"],
         ["--party", "alpha:king", "--party", "vera:verifier"],
+        ["--party", "Alpha:lab", "--party", "vera:verifier"],
         ["--party", "alpha:lab", "--party", "alpha:verifier"],
         ["--party", 'alpha:lab:say "', "--party", "vera:verifier"],
         ["--party", "alpha:lab", "--party", "vera:verifier", "--preset", "miri-2025"],
@@ -88,6 +90,11 @@ def test_new_refuses_parties_that_make_no_agreement(
     assert run(["agreement", "new", *options, "-o", str(path)]) == 2
     assert "--party" in capsys.readouterr().err
     assert not path.exists()
+
+
+def test_new_refuses_a_start_that_is_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["agreement", "new", "--party", "alpha:lab", "--party", "vera:verifier", "--start", "yesterday"]) == 2
+    assert "Invalid value for --start: start is a date such as 2027-01-03T00:00Z" in capsys.readouterr().err
 
 
 def test_check_names_place_and_remedy(small: Path, capsys: pytest.CaptureFixture[str]) -> None:

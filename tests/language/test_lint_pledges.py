@@ -12,7 +12,7 @@ from standstill.v1 import pledge_pb2 as pb
 from standstill.v1.agreement_pb2 import ROLE_LAB
 from standstill.v1.agreement_pb2 import Agreement as Terms
 from tests.language.lint_terms import C, joined, negated
-from tests.terms import ALWAYS, LABS, PAUSE, SLOWDOWN, keeps, party, phase, reading, terms
+from tests.terms import ALWAYS, LABS, NEVER, PAUSE, SLOWDOWN, keeps, party, phase, reading, terms
 
 TERMS = terms(4)
 
@@ -78,6 +78,17 @@ def test_a_clause_that_needs_everybody_is_hollow() -> None:
     assert finding.text == "holds only if all 2 others do: one that does not pledge frees alpha"
     assert codes(joined("all", keeps(PAUSE, "beta"), keeps(SLOWDOWN, "gamma"))) == ["hollow"]
     assert codes(joined("any", keeps(PAUSE, "beta"), keeps(PAUSE, "gamma"))) == []
+
+
+def test_a_clause_that_never_holds_is_hollow() -> None:
+    [finding] = findings(NEVER)
+    assert (finding.code, finding.text) == ("hollow", "never holds: the clause promises nothing")
+    assert findings(ALWAYS) == []
+
+
+def test_a_pledge_without_clauses_is_told() -> None:
+    assert [one.code for one in lint_pledge(TERMS, "alpha", pb.Pledge())] == ["no-clause"]
+    assert lint_pledge(TERMS, "alpha", pledge()) == []
 
 
 def test_a_pledge_between_two_labs_is_not_hollow() -> None:

@@ -44,7 +44,7 @@ def lint_pledge(terms: agreement_pb2.Agreement, by: str, pledge: pledge_pb2.Pled
     """
     view = View(terms)
     if not pledge.clauses:
-        return [warning("no-clause", "", "promises nothing: no clause says which level is kept", "keep LEVEL { ... }")]
+        return [warning("no-clause", "clauses", "promises nothing: no clause says which level is kept", "keep LEVEL { ... }")]
     return [
         finding
         for clause in pledge.clauses

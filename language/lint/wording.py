@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from language.characters import looks
+from language.chips import PRESET_TABLE
 from language.lint.finding import Finding, clause_of, note, warning
 from language.lint.view import tests
 from language.lint.votes import need_of
@@ -110,7 +111,9 @@ def gaps(view: View) -> Iterator[Finding]:
 def uncited(view: View) -> Iterator[Finding]:
     """`uncited`: a clause without a source."""
     cited = {citation.clause for citation in view.terms.citations}
-    paths = ["", *(f"{part}.{one.name}" for part in _PARTS for one in getattr(view.terms, part))]
+    # Rows of the shipped table cite their sources there.
+    named = ((part, one) for part in _PARTS for one in getattr(view.terms, part) if one not in PRESET_TABLE)
+    paths = ["", *(f"{part}.{one.name}" for part, one in named)]
     paths += [field for field in _SINGLE if view.terms.HasField(field)]
     for path in paths:
         if clause_of(path) not in cited:

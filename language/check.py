@@ -63,6 +63,8 @@ _REMEDIES: Final = tuple(
         (Reason.CLOCKS_CONTRADICT, r"mandate_periods$", "let sunset come later"),
         (Reason.CLOCKS_CONTRADICT, r"release_notice_periods$", "let release_notice last as long as settle"),
         (Reason.CONDITION_NEVER_TRUE, r"trigger", "remove the level, or say what calls it"),
+        (Reason.EVIDENCE_HAS_NO_SOURCE, r"required$", "take it out of required, or add who states it"),
+        (Reason.SOURCE_NOT_INDEPENDENT, r"^parties\.", "name one of another owner"),
         (Reason.LEVELS_DO_NOT_RISE, r"^levels\.rank$", "rank levels 1, 2, 3 from the mildest on"),
         (Reason.LEVELS_DO_NOT_RISE, r"allowed$", "forbid at a higher level what a lower one forbids"),
         (Reason.NAME_UNKNOWN, r"^founding$", "add it to founding"),

@@ -44,8 +44,12 @@ _SHOWN: Final = {
     "$END": "the end",
 }
 _SHOWN_AT_MOST: Final = 6
+_DIGITS: Final = re.compile("[0-9]+")
+_THOUSANDS: Final = 3
+"""Digits of a group, behind a comma that is none of decimals."""
 _NEGATIVE: Final = re.compile(r"[eE]-[0-9]+")
 _WRITTEN: Final = {
+    "^": "powers of ten are written 1e24",
     ":": "a key and its value are joined by =",
     ";": "entries need nothing between them; leave it out",
     "-": "numbers have no sign",
@@ -82,7 +86,9 @@ def explain(unexpected: UnexpectedInput, seen: Sequence[Token], text: str) -> Pr
     bad = unexpected.token
     before = [token for token in seen if token is not bad]
     wanted: Collection[str] = {*(unexpected.accepts or unexpected.expected)}
-    for rule in (_end, _comma, _exponent, _compared, _unit, _comparison, _group):
+    if problem := _comma(before, bad, text):
+        return problem
+    for rule in (_end, _exponent, _compared, _unit, _comparison, _group):
         if problem := rule(before, bad):
             return problem
     return _equals(before, bad, wanted) or _expected(bad, wanted)
@@ -135,11 +141,15 @@ def _end(before: Sequence[Token], bad: Token) -> Problem | None:
     return error("unclosed", "", f"{opened} opened at {span_of(opened)} is not closed", end)
 
 
-def _comma(before: Sequence[Token], bad: Token) -> Problem | None:
+def _comma(before: Sequence[Token], bad: Token, text: str) -> Problem | None:
     if bad.type != "_COMMA" or not before or before[-1].type != "NUMBER" or not before[-1].isdigit():
         return None
-    number = before[-1]
-    return error("number-comma", "", "a comma ends a number", span_of(bad), f"write {number}_000, not {number},000")
+    number, after = before[-1], _DIGITS.match(text, bad.end_pos or 0)
+    if after and len(after[0]) != _THOUSANDS:
+        remedy = f"write {number}.{after[0]}, not {number},{after[0]}"
+    else:
+        remedy = f"write {number}_000, not {number},000"
+    return error("number-comma", "", "a comma ends a number", span_of(bad), remedy)
 
 
 def _exponent(before: Sequence[Token], bad: Token) -> Problem | None:

@@ -44,7 +44,8 @@ def lint_pledge(terms: agreement_pb2.Agreement, by: str, pledge: pledge_pb2.Pled
     """
     view = View(terms)
     if not pledge.clauses:
-        return [warning("no-clause", "clauses", "promises nothing: no clause says which level is kept", "keep LEVEL { ... }")]
+        text = "promises nothing: no clause says which level is kept"
+        return [warning("no-clause", "clauses", text, "write keep LEVEL { ... }")]
     return [
         finding
         for clause in pledge.clauses

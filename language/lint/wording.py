@@ -99,8 +99,11 @@ def _seats(need: pb.Need) -> Iterator[str]:
 
 
 def gaps(view: View) -> Iterator[Finding]:
-    """`unsaid`: evidence that is asked for and that no check reads."""
+    """`unsaid`: evidence that is asked for and that no check reads. `nothing-required`: none is asked for."""
     worth = view.terms.verification
+    if view.labs and not worth.required:
+        text = "a lab can be honored without any evidence"
+        yield warning("nothing-required", "verification.required", text, "write required = [attestation, energy]")
     for field in ("required", "useful"):
         for kind in getattr(worth, field):
             if kind not in READ:

@@ -48,6 +48,9 @@ SYNTAX = [
      "'\u201c', U+201C (LEFT DOUBLE QUOTATION MARK), stands for nothing here; texts stand in \"...\""),
     ("party beta", "party b\u0435ta", "13:10", "syntax",
      "'\u0435', U+0435 (CYRILLIC SMALL LETTER IE), stands for nothing here; names are written in a-z, 0-9, - and _"),
+    ("late = 2 h", "late = 2,5 h", "5:11", "number-comma", "a comma ends a number; write 2.5, not 2,5"),
+    ("= 1e24 FLOP ", "= 10^24 FLOP ", "46:48", "syntax",
+     "'^' stands for nothing here; powers of ten are written 1e24"),
     ("late = 2 h", "late = = 2 h", "5:10", "syntax",
      'expected (, [, a date, a name, a number, a text in "..." or ..., found ='),
 ]  # fmt: skip

@@ -69,7 +69,7 @@ def lint_pledges(agreement: Agreement, pledges: Mapping[str, pledge_pb2.Pledge])
     lacks = unmet_of_all(problem)
     unmet = [f"{lab} lacks {_atoms(agreement.terms, lacks[lab])}" for lab in sorted(pledges) if lacks[lab].possible]
     text = f"together these pledges bind nobody: {'; '.join(unmet) or 'they have no clauses that could hold'}"
-    return [warning("unbacked", "pledge", text)]
+    return [warning("unbacked", "clauses", text, "let one of them ask for less")]
 
 
 def _problem(agreement: Agreement, pledges: Mapping[str, pledge_pb2.Pledge]) -> Problem:

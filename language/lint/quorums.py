@@ -119,7 +119,8 @@ def recusal(view: View) -> Iterator[Finding]:
 
 def _stopping(poll: Poll, labs: Sequence[str], sizes: Iterable[int]) -> tuple[str, ...]:
     """The fewest labs, in one of these numbers, without whose votes a rule is not carried; of several the first."""
-    if 1 << len(labs) > MOST:
+    # Fewer votes never carry more: where the others suffice, no labs stop it.
+    if 1 << len(labs) > MOST or poll.carried_by(poll.groups - set(labs)):
         return ()
     each = (without for size in sizes for without in combinations(labs, size))
     return next((without for without in each if not poll.carried_by(poll.groups - set(without))), ())

@@ -118,7 +118,7 @@ def test_a_when_that_ends_as_the_level_begins_is_noted() -> None:
 def test_pledges_that_together_bind_nobody_are_told() -> None:
     waiting = {"alpha": pledge(keeps(PAUSE, "beta")), "beta": pledge(keeps(PAUSE, "gamma"))}
     [finding] = lint_pledges(TERMS, waiting)
-    assert finding.code == "unbacked"
+    assert (finding.code, finding.path, finding.remedy) == ("unbacked", "clauses", "let one of them ask for less")
     assert finding.text == (
         "together these pledges bind nobody: alpha lacks beta keeps pause; beta lacks gamma keeps pause"
     )

@@ -325,8 +325,13 @@ def _after_indicator(context: Context, message: Message, given: Mapping[str, ast
 
 
 def _after_level(context: Context, message: Message, given: Mapping[str, ast.Entry]) -> None:
-    if isinstance(message, pb.Level) and "rank" not in given:
+    if not isinstance(message, pb.Level):
+        raise TypeError(type(message))
+    if "rank" not in given:
         message.rank = context.own_level
+    elif not message.rank and not any(one.span == given["rank"].value.span for one in context.problems):
+        remedy = "rank levels 1, 2, 3 from the mildest on"
+        context.report(error("out-of-range", "", "0 is the rank of no level", given["rank"].value.span, remedy))
 
 
 def _after_party(context: Context, message: Message, given: Mapping[str, ast.Entry]) -> None:

@@ -183,6 +183,12 @@ MISTAKES: Final = [
     ("late = 2 h", "late = 2 h late = 3 h", "5:14 twice", "late is said twice"),
     ("founding = [alpha,", "founding = [alpha, alpha,", "6:22 twice", "founding lists alpha twice"),
     ("start = 2027", "start = 1927", "4:11 out-of-range", "times are counted from 1970 on"),
+    (
+        "rank = 1",
+        "rank = 0",
+        "31:27 out-of-range",
+        "0 is the rank of no level; rank levels 1, 2, 3 from the mildest on",
+    ),
     ("period = 1 h", "period = 0 h", "4:40 out-of-range", "a period has a length"),
     (
         "lift_pause { yes",

@@ -19,5 +19,5 @@ in as arguments, values and refusals go out. Read it in this order, which is als
     state, closing, fold                    one state from all that was said
     duty, obedience, explain                what a lab must keep, when its own machines obey, what would lift it
     checks/, appraisal                      what a verifier makes of one lab and one period
-    bundle                                  the same, offline
+    bundle_logs, bundle_terms, bundle       the same, offline
 """

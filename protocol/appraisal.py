@@ -136,7 +136,13 @@ def _meter(case: Case) -> pb.EvidenceState.ValueType | None:
 
 
 def _shipments(case: Case) -> pb.EvidenceState.ValueType | None:
-    return _present(bool(case.shipments), case, header_pb2.KIND_SHIPMENT_REPORT)
+    """A supplier that says nothing any more may ship all the same: then nobody knows that all is reported."""
+    suppliers = {party.name for party in case.agreement.terms.parties if agreement_pb2.ROLE_SUPPLIER in party.roles}
+    # A word on a period that had not ended is none on all of it.
+    heard = {said.header.author for said in case.complete if said.recorded > said.header.period}
+    if suppliers and suppliers <= heard:
+        return pb.EVIDENCE_STATE_PRESENT
+    return pb.EVIDENCE_STATE_STALE if case.shipments else pb.EVIDENCE_STATE_MISSING
 
 
 def _halt(case: Case) -> pb.EvidenceState.ValueType | None:

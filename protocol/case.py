@@ -94,6 +94,8 @@ class Case:
             several.
         readings: of independent meters for this period, by site handle.
         shipments: to the lab, of this and earlier periods.
+        complete: words of suppliers that they have reported everything, of this period and those before it that the
+            agreement does not call stale yet.
         transfers: of or with the lab, of this and earlier periods.
         halts: reported by the lab, for this and earlier periods.
         misbehavior: proven against the lab.
@@ -111,6 +113,7 @@ class Case:
     window: tuple[Cited[compute_pb2.ComputeAttestation], ...]
     readings: Mapping[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]]
     shipments: tuple[Cited[evidence_pb2.ShipmentReport], ...]
+    complete: tuple[Cited[evidence_pb2.ShipmentsComplete], ...]
     transfers: tuple[Cited[compute_pb2.Transfer], ...]
     halts: tuple[Cited[compute_pb2.HaltReport], ...]
     misbehavior: tuple[Cited[record_pb2.Misbehavior], ...]
@@ -145,11 +148,13 @@ def needs(agreement: Agreement, duty: Duty, lab: str, period: int) -> list[Need]
     found = [Need(own, pb.KIND_COMPUTE_ATTESTATION, *span) for span in _attested_in(agreement, duty, period)]
     found.append(Need(own, pb.KIND_HALT_REPORT, 0, period))
     meters = {site.metered_by for site in agreement.parties[lab].sites}
+    stale = agreement.terms.freshness.stale_periods
     for party in agreement.terms.parties:
         if {agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER} & set(party.roles):
             found.append(Need(party.origin, pb.KIND_TRANSFER, 0, period))
         if agreement_pb2.ROLE_SUPPLIER in party.roles:
             found.append(Need(party.origin, pb.KIND_SHIPMENT_REPORT, 0, period))
+            found.append(Need(party.origin, pb.KIND_SHIPMENTS_COMPLETE, max(period - stale + 1, 0), period))
         if party.name in meters:
             found.append(Need(party.origin, pb.KIND_METER_READING, period, period))
         if agreement_pb2.ROLE_VERIFIER in party.roles:
@@ -207,6 +212,9 @@ def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:
         return lab in {author, body.counterparty}
     if isinstance(body, record_pb2.Misbehavior):
         return body.party == lab
+    # It is said of all labs at once.
+    if isinstance(body, evidence_pb2.ShipmentsComplete):
+        return True
     # The header says which site a reading speaks of, also where the reading itself was refused.
     if leaf.header is not None and leaf.header.kind == pb.KIND_METER_READING:
         return leaf.header.site in agreement.sites and agreement.sites[leaf.header.site][0] == lab
@@ -258,6 +266,7 @@ def build_case(
         window=tuple(statement for statement in attested if statement.header.period < period),
         readings=readings,
         shipments=_of(cited, evidence_pb2.ShipmentReport),
+        complete=_of(cited, evidence_pb2.ShipmentsComplete),
         transfers=_of(cited, compute_pb2.Transfer),
         halts=_of(cited, compute_pb2.HaltReport),
         misbehavior=_of(cited, record_pb2.Misbehavior),

@@ -17,6 +17,7 @@ from protocol.leaf import ReadLeaf
 from standstill.v1 import compute_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import builders
+from tests.bodies import shipments_complete
 from tests.builders import H100, PAUSE, PERIOD, SLOWDOWN, Party
 from tests.bundles import strict_agreement
 from tests.terms import handle
@@ -85,6 +86,10 @@ class Scene:
         self.say("chipco", builders.shipment_report(**figures), period=period)
         self.say(LAB, builders.transfer(**figures), period=period)
 
+    def supplied(self, period: int = NOW, recorded: int | None = None) -> ReadLeaf:
+        """Chipco's word that it has reported everything."""
+        return self.say("chipco", shipments_complete(), period=period, recorded=recorded)
+
     def case(self) -> Case:
         """What the checks read."""
         wanted = needs(self.agreement, self.duty, LAB, NOW)
@@ -114,6 +119,7 @@ def honest(duty: Duty = REPORTING, agreement: Agreement | None = None, *, withou
     scene = Scene(duty, agreement or strict_agreement())
     steps: Mapping[str, Callable[[], object]] = {
         "deliveries": scene.deliver,
+        "supplier": scene.supplied,
         "attestation": scene.attest,
         "meter": scene.read_meter,
         "halt": lambda: scene.say(LAB, builders.halt_report(duty.level), period=duty.since),

@@ -13,7 +13,7 @@ from protocol import exemptions
 from protocol.errors import Reason, Refused
 from protocol.judgement import judged
 from protocol.revocation import by_revoked_key, is_key_set, revoked
-from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, record_pb2
+from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, inquiry_pb2, record_pb2
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class Case:
             agreement does not call stale yet.
         transfers: of or with the lab, of this and earlier periods.
         halts: reported by the lab, for this and earlier periods.
+        replies: of the lab to questions, if it owes an answer for too long.
         misbehavior: proven against the lab.
         refused: statements on this period that broke a rule.
         closed: periods after this one that were closed, up to `record_period`; None: all of them were.
@@ -116,6 +117,7 @@ class Case:
     complete: tuple[Cited[evidence_pb2.ShipmentsComplete], ...]
     transfers: tuple[Cited[compute_pb2.Transfer], ...]
     halts: tuple[Cited[compute_pb2.HaltReport], ...]
+    replies: tuple[Cited[inquiry_pb2.Reply], ...]
     misbehavior: tuple[Cited[record_pb2.Misbehavior], ...]
     refused: tuple[ReadLeaf, ...]
     closed: frozenset[int] | None = None
@@ -147,6 +149,8 @@ def needs(agreement: Agreement, duty: Duty, lab: str, period: int) -> list[Need]
     own = agreement.parties[lab].origin
     found = [Need(own, pb.KIND_COMPUTE_ATTESTATION, *span) for span in _attested_in(agreement, duty, period)]
     found.append(Need(own, pb.KIND_HALT_REPORT, 0, period))
+    if duty.overdue:
+        found.append(Need(own, pb.KIND_REPLY, None, None))
     meters = {site.metered_by for site in agreement.parties[lab].sites}
     stale = agreement.terms.freshness.stale_periods
     for party in agreement.terms.parties:
@@ -252,9 +256,6 @@ def build_case(
     now = [statement for statement in attested if statement.header.period == period]
     # The first word on a site counts.
     attestations = {statement.header.site: statement for statement in reversed(now)}
-    readings: dict[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]] = {}
-    for reading in _of(cited, evidence_pb2.MeterReading):
-        readings[reading.header.site] = (*readings.get(reading.header.site, ()), reading)
     return Case(
         agreement=agreement,
         lab=lab,
@@ -264,15 +265,23 @@ def build_case(
         attestations=attestations,
         repeated=tuple(statement for statement in now if statement is not attestations[statement.header.site]),
         window=tuple(statement for statement in attested if statement.header.period < period),
-        readings=readings,
+        readings=_by_site(_of(cited, evidence_pb2.MeterReading)),
         shipments=_of(cited, evidence_pb2.ShipmentReport),
         complete=_of(cited, evidence_pb2.ShipmentsComplete),
         transfers=_of(cited, compute_pb2.Transfer),
         halts=_of(cited, compute_pb2.HaltReport),
+        replies=_of(cited, inquiry_pb2.Reply),
         misbehavior=_of(cited, record_pb2.Misbehavior),
         refused=tuple(leaf for leaf, _ in about if leaf.refusal is not None and _speaks_of(leaf, period)),
         closed=None if closed is None else frozenset(closed),
     )
+
+
+def _by_site(statements: Iterable[Cited[B]]) -> dict[bytes, tuple[Cited[B], ...]]:
+    found: dict[bytes, tuple[Cited[B], ...]] = {}
+    for statement in statements:
+        found[statement.header.site] = (*found.get(statement.header.site, ()), statement)
+    return found
 
 
 def _speaks_of(leaf: ReadLeaf, period: int) -> bool:

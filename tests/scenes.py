@@ -63,10 +63,11 @@ class Scene:
         *,
         period: int | None = None,
         site: bytes | None = None,
+        inquiry: header_pb2.Inquiry | None = None,
         recorded: int | None = None,
     ) -> ReadLeaf:
         """A statement of a party; `recorded` by the closing of that period, or as early as can be."""
-        read = self.party(name).say(body, period=period, site=site)
+        read = self.party(name).say(body, period=period, site=site, inquiry=inquiry)
         spoken = read.header.period if read.header is not None else 0
         self._recorded[read.origin, read.index] = spoken + 1 if recorded is None else recorded
         return read

@@ -84,9 +84,9 @@ class Assessor:
         return revisions
 
     def _owes(self, lab: str, period: int) -> bool:
-        """Whether anything is owed by a lab for a period: nothing before it joined."""
+        """Whether anything is owed by a lab for a period: nothing before it joined, or once it has left."""
         party = self._state_for(period).parties.get(lab)
-        return party is not None and party.membership is not Membership.FORMING
+        return party is not None and party.membership not in {Membership.FORMING, Membership.OUT}
 
     def _due(self, record_period: int) -> dict[str, set[int]]:
         """By lab, the periods that a closing makes due."""

@@ -20,6 +20,7 @@ from protocol.bundle_logs import (
     check_head,
     check_inclusion,
     check_recorded,
+    closing_keys,
     counted,
     read_log,
     recorded_size,
@@ -160,13 +161,9 @@ def _signatures(view: View) -> tuple[Result, str]:
             cursor = Cursor(log.origin, view.founder_of(log.origin))
             view.leaves[log.origin] = list(read_log(view.agreement, log, cursor))
     registrar = view.founder_of(view.record_origin)
-    keys = KeyRing()
-    for leaf in view.leaves[view.agreement.parties[registrar].origin]:
-        if leaf.header is not None and leaf.header.kind == header_pb2.KIND_KEY_SET and leaf.body is not None:
-            after = keys.after(leaf.body)  # type: ignore[arg-type]
-            keys = replace(after, statement=keys.statement + after.statement)
-    cursor = Cursor(view.record_origin, registrar, in_record=True, keys=keys)
-    view.leaves[view.record_origin] = list(read_log(view.agreement, record, cursor))
+    rings = closing_keys(record, view.leaves[view.agreement.parties[registrar].origin])
+    cursor = Cursor(view.record_origin, registrar, in_record=True)
+    view.leaves[view.record_origin] = list(read_log(view.agreement, record, cursor, rings))
     return Result.PASSED, counted(leaf for leaves in view.leaves.values() for leaf in leaves)
 
 

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from itertools import chain
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from protocol.checkpoint import checkpoint_of
 from protocol.commitment import ENTRY_TAG, commit
 from protocol.cosignature import cosignature_verifier, cosignatures, witness_key
-from protocol.errors import Reason, require
-from protocol.leaf import read_leaves
+from protocol.errors import Reason, Refused, require
+from protocol.leaf import KeyRing, read_leaves
 from protocol.merkle import leaf_hash, verify_inclusion
 from protocol.note import ed25519_verifier, open_note, verifier_key
-from standstill.v1 import bundle_pb2
+from protocol.wire import MAX_UINT, parse
+from standstill.v1 import bundle_pb2, membership_pb2, record_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from protocol.agreement import Agreement
     from protocol.checkpoint import Checkpoint
     from protocol.leaf import Cursor, ReadLeaf
     from protocol.state import State
-    from standstill.v1 import agreement_pb2, record_pb2
+    from standstill.v1 import agreement_pb2
+
+NO_RINGS: Final[Mapping[int, KeyRing]] = MappingProxyType({})
 
 
 class Result(StrEnum):
@@ -138,8 +145,10 @@ def check_inclusion(view: View, log: bundle_pb2.BundledLog) -> int:
     return len(log.leaves)
 
 
-def read_log(agreement: Agreement, log: bundle_pb2.BundledLog, cursor: Cursor) -> Iterator[ReadLeaf]:
-    """Leaves of a bundled log in order; KeySets among them change the keys in force.
+def read_log(
+    agreement: Agreement, log: bundle_pb2.BundledLog, cursor: Cursor, rings: Mapping[int, KeyRing] = NO_RINGS
+) -> Iterator[ReadLeaf]:
+    """Leaves of a bundled log in order; KeySets among them change the keys in force, or `rings` name them by leaf.
 
     Raises:
         Refused: ORDER_MISMATCH, or as :func:`protocol.leaf.read_leaves`.
@@ -148,9 +157,40 @@ def read_log(agreement: Agreement, log: bundle_pb2.BundledLog, cursor: Cursor) -
         rises = proven.index >= cursor.index
         require(rises, Reason.ORDER_MISMATCH, f"logs.{log.origin}.leaves", f"{proven.index} out of order")
         previous = cursor.previous if proven.index == cursor.index else None
-        here = replace(cursor, index=proven.index, previous=previous)
+        here = replace(cursor, index=proven.index, previous=previous, keys=rings.get(proven.index, cursor.keys))
         (leaf,), cursor = read_leaves(agreement, here, [proven.leaf])
         yield leaf
+
+
+def closing_keys(record: bundle_pb2.BundledLog, own: Iterable[ReadLeaf]) -> dict[int, KeyRing]:
+    """Keys that may sign each closing of a bundle, by leaf: those in force where it records the registrar's own log.
+
+    A closing at which that log did not grow says nothing of it; the closings around it in the bundle do.
+
+    Args:
+        record: the record log.
+        own: leaves of the registrar's own log, read.
+    """
+    own = list(own)
+    sets = [(leaf.index, KeyRing().after(leaf.body)) for leaf in own if isinstance(leaf.body, membership_pb2.KeySet)]
+    origin = next((leaf.origin for leaf in own), "")
+    sizes = [_recorded_by(proven.leaf.body, origin) for proven in record.leaves]
+    found = {}
+    for number, proven in enumerate(record.leaves):
+        least = max((size for size in sizes[: number + 1] if size is not None), default=0)
+        most = next((size for size in sizes[number:] if size is not None), MAX_UINT)
+        before = [ring.statement for index, ring in sets if index < least][-1:]
+        within = [ring.statement for index, ring in sets if least <= index < most]
+        found[proven.index] = KeyRing(statement=tuple(chain.from_iterable(before + within)))
+    return found
+
+
+def _recorded_by(body: bytes, origin: str) -> int | None:
+    """Size of a log that a closing records; None where it does not grow, or is no closing, which its reader refuses."""
+    with suppress(Refused):
+        heads = parse(record_pb2.Closing, body, "closing").heads
+        return next((head.size for head in heads if head.origin == origin), None)
+    return None
 
 
 def counted(leaves: Iterable[ReadLeaf]) -> str:

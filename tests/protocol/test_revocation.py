@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from protocol.bundle import verify_bundle
 from protocol.case import Case, build_case, needs
 from protocol.errors import Reason
-from protocol.leaf import ReadLeaf
+from protocol.leaf import KeyRing, ReadLeaf
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
@@ -177,3 +179,33 @@ def test_what_was_recorded_before_the_revocation_counts_in_a_bundle_that_shows_i
     # Without the closing between them nothing shows that the first came before.
     hidden = verify_bundle(encode(bundles.bundle(made, "gamma", 13)), made.agreement.digest)
     assert failure(hidden) == ("assessment", Reason.ASSESSMENT_DIFFERS)
+
+
+# -- of the registrar -------------------------------------------------------------------------------------------------
+
+
+def ring(version: int) -> KeyRing:
+    return KeyRing().after(key_set(bundles.VERA, version))
+
+
+@pytest.mark.parametrize(
+    ("signed_by", "holds"),
+    [((1, 1, 2, 2), True), ((1, 2, 2, 2), False), ((1, 1, 1, 2), False), ((1, 1, 2, 1), False)],
+    ids=["as recorded", "too early", "too late", "once more"],
+)
+def test_a_closing_is_signed_under_the_keys_that_it_records(signed_by: tuple[int, ...], holds: bool) -> None:
+    world = chronicle(5)
+    for version, period in zip(signed_by, (6, 7, 8, 9), strict=True):
+        bundles.honest(world, period - 1)
+        # The registrar's own log grows in every period, so that each closing says where it stands.
+        bundles.assess(world, "beta", period - 2)
+        if period == 8:
+            world[bundles.VERA].say(key_set(bundles.VERA, 2))
+        world.registrar.cursor = replace(world.registrar.cursor, keys=ring(version))
+        world.close(period)
+    bundles.assess(world, LAB, 6)
+
+    report = verify_bundle(encode(bundles.bundle(world, LAB, 6)), world.agreement.digest)
+
+    assert confirmed(report) is holds
+    assert holds or failure(report) == ("record", Reason.CLOSING_NOT_NEXT)

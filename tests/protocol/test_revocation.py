@@ -18,7 +18,7 @@ from tests.builders import World, key_set
 from tests.bundles import assess, chronicle, recorded
 from tests.protocol.bundle_parts import confirmed, failure
 from tests.protocol.window import slowdown
-from tests.scenes import LAB, NOW, SLOWED, Scene, honest
+from tests.scenes import LAB, NOW, SLOWED, Scene, honest, worst
 from tests.terms import LABS, agreement
 
 
@@ -65,6 +65,27 @@ def test_the_labs_word_under_its_next_key_takes_the_place_of_the_thiefs() -> Non
 
     assert [said.body.energy.value for said in case.attestations.values()] == [700]
     assert not case.repeated
+    # A theft costs no verdict, and nothing is hidden: what was taken back is counted.
+    appraisal = scene.appraise()
+    assert (appraisal.verdict, appraisal.codes) == (header_pb2.VERDICT_HONORED, [])
+    spots = appraisal.assessment.assurance.blind_spots
+    assert any(spot.startswith("1 statements on this period by revoked keys") for spot in spots)
+
+
+def test_a_stolen_word_that_nobody_says_anew_leaves_its_period_inconclusive() -> None:
+    scene = honest(without=["attestation"])
+    stolen = scene.attest(watt_hours=1)
+    revoke(scene, LAB, stolen.index)
+
+    assert scene.codes() == ["attestation-missing", "statement-refused"]
+    assert worst(scene) == header_pb2.VERDICT_INCONCLUSIVE
+
+
+def test_a_word_in_bad_form_that_is_said_anew_stays_a_finding() -> None:
+    scene = honest(without=["attestation"])
+    scene.say(LAB, builders.attestation(scene.agreement, NOW, start=1), period=NOW)
+    scene.attest()
+
     assert scene.codes() == ["statement-refused"]
 
 

@@ -107,6 +107,7 @@ class Stage:
         self.cluster.wait_for(f"the closing of period {period}", partial(self.closed, period))
         for name in (*LABS, METER):
             self.cluster.wait_for(f"{name} to speak of period {period}", partial(self._attested, name, period))
+        self.say(SUPPLIER, (header_pb2.KIND_SHIPMENTS_COMPLETE, evidence_pb2.ShipmentsComplete(), period))
         self.settle()
 
     def settle(self) -> None:

@@ -65,11 +65,16 @@ def _identity(agreement: Agreement, before: pb.Agreement, terms: pb.Agreement) -
     del before
     for party in terms.parties:
         known = agreement.parties.get(party.name)
-        for field in _IDENTITY if known is not None else ():
-            if getattr(party, field) != getattr(known, field):
-                yield Refused(Reason.AMENDMENT_CHANGES_IDENTITY, f"parties.{party.name}.{field}", "stays what it was")
         if known is None:
             yield from newcomer(agreement, party)
+            continue
+        for field in changed_identity(known, party):
+            yield Refused(Reason.AMENDMENT_CHANGES_IDENTITY, f"parties.{party.name}.{field}", "stays what it was")
+
+
+def changed_identity(known: pb.Party, party: pb.Party) -> list[str]:
+    """Fields that make a party who it is and differ between two descriptors of it."""
+    return [field for field in _IDENTITY if getattr(party, field) != getattr(known, field)]
 
 
 def newcomer(agreement: Agreement, party: pb.Party) -> Iterator[Refused]:

@@ -1,24 +1,25 @@
 """A case: everything that is on the record about one lab and one period, read once for all checks (design section 6).
 
-:func:`needs` says which statements a case rests on; whoever has them, a verifier's store or a bundle, hands them to
-:func:`build_case`. So the verdict of a daemon and its derivation offline come from the same bytes by the same code.
+:mod:`protocol.case_needs` says which statements a case rests on; whoever has them, a verifier's store or a bundle,
+hands them to :func:`build_case`. So a daemon's verdict and its derivation offline come from the same bytes by the same
+code.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from protocol import exemptions
+from protocol.case_needs import baselines
 from protocol.errors import Reason, Refused
 from protocol.judgement import judged
 from protocol.past_work import PastWork, past_work
 from protocol.revocation import by_revoked_key, is_key_set, revoked
-from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, record_pb2
+from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, inquiry_pb2, record_pb2
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from google.protobuf.message import Message
 
@@ -27,27 +28,6 @@ if TYPE_CHECKING:
     from protocol.leaf import ReadLeaf
 
 B = TypeVar("B", bound="Message")
-
-
-class Need(NamedTuple):
-    """Statements of one kind in one log, for the periods that they speak of, both ends included.
-
-    A kind that speaks of no period is needed whole: `first` and `last` are None. Readings are needed at some sites.
-    """
-
-    origin: str
-    kind: pb.Kind.ValueType
-    first: int | None
-    last: int | None
-    sites: frozenset[bytes] = frozenset()
-
-    def covers(self, leaf: ReadLeaf) -> bool:
-        """Whether a leaf is one of those needed."""
-        header = leaf.header
-        if header is None or (leaf.origin, header.kind) != (self.origin, self.kind):
-            return False
-        in_time = self.first is None or self.last is None or self.first <= header.period <= self.last
-        return in_time and (not self.sites or header.site in self.sites)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +90,11 @@ class Case:
         past: what the lab did in the periods of a baseline.
         readings: of independent meters for this period, by site handle.
         shipments: to the lab, of this and earlier periods.
+        complete: words of suppliers that they have reported everything, of this period and those before it that the
+            agreement does not call stale yet.
         transfers: of or with the lab, of this and earlier periods.
         halts: reported by the lab, from the wind-down of its level to this period.
+        replies: of the lab to questions, if it owes an answer for too long.
         misbehavior: proven against the lab.
         refused: statements on this period that broke a rule.
         closed: periods after this one that were closed, up to `record_period`; None: all of them were.
@@ -129,8 +112,10 @@ class Case:
     past: Mapping[range, PastWork]
     readings: Mapping[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]]
     shipments: tuple[Cited[evidence_pb2.ShipmentReport], ...]
+    complete: tuple[Cited[evidence_pb2.ShipmentsComplete], ...]
     transfers: tuple[Cited[compute_pb2.Transfer], ...]
     halts: tuple[Cited[compute_pb2.HaltReport], ...]
+    replies: tuple[Cited[inquiry_pb2.Reply], ...]
     misbehavior: tuple[Cited[record_pb2.Misbehavior], ...]
     refused: tuple[ReadLeaf, ...]
     closed: frozenset[int] | None = None
@@ -164,102 +149,6 @@ class Case:
         return tuple(self.agreement.parties[self.lab].sites)
 
 
-def needs(
-    agreement: Agreement,
-    duty: Duty,
-    lab: str,
-    period: int,
-    known: Collection[range] = frozenset(),
-    *,
-    delivered: bool = False,
-) -> list[Need]:
-    """Every statement that a case may rest on, by log and kind; none for baselines or deliveries known already."""
-    own = agreement.parties[lab].origin
-    spans = _attested_in(agreement, duty, period, known)
-    found = [Need(own, pb.KIND_COMPUTE_ATTESTATION, *span) for span in spans]
-    begins = [halt_begins(agreement.levels[kept.level], kept) for kept in duties(duty) if kept.level]
-    found.append(Need(own, pb.KIND_HALT_REPORT, max(min([period, *begins]), 0), period))
-    meters = {site.metered_by for site in agreement.parties[lab].sites}
-    sites = frozenset(site.handle for site in agreement.parties[lab].sites)
-    found += [] if delivered else delivery_needs(agreement, period)
-    for party in agreement.terms.parties:
-        if party.name in meters:
-            found.append(Need(party.origin, pb.KIND_METER_READING, period, period, sites))
-        if agreement_pb2.ROLE_VERIFIER in party.roles:
-            found.append(Need(party.origin, pb.KIND_MISBEHAVIOR, None, None))
-    return _with_keys(found)
-
-
-def delivery_needs(agreement: Agreement, last: int | None) -> list[Need]:
-    """Every word on a delivery up to a period; of all periods if None."""
-    first, found = None if last is None else 0, []
-    for party in agreement.terms.parties:
-        if {agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER} & set(party.roles):
-            found.append(Need(party.origin, pb.KIND_TRANSFER, first, last))
-        if agreement_pb2.ROLE_SUPPLIER in party.roles:
-            found.append(Need(party.origin, pb.KIND_SHIPMENT_REPORT, first, last))
-    return found
-
-
-def halt_begins(level: agreement_pb2.Level, duty: Duty) -> int:
-    """First period of which a halt report can be about the restriction that a duty is of: that of its wind-down."""
-    return duty.since - level.wind_down_periods
-
-
-def past_needs(agreement: Agreement, lab: str, over: range) -> list[Need]:
-    """The statements that :func:`past` sums."""
-    own = agreement.parties[lab].origin
-    return _with_keys([Need(own, pb.KIND_COMPUTE_ATTESTATION, over.start, over.stop - 1)])
-
-
-def _with_keys(found: list[Need]) -> list[Need]:
-    """KeySets say which of these statements still count."""
-    origins = dict.fromkeys(need.origin for need in found)
-    return found + [Need(origin, pb.KIND_KEY_SET, None, None) for origin in origins]
-
-
-def reach(level: agreement_pb2.Level) -> int:
-    """Periods, the one assessed included, of which a level's caps count something; growth is from one before."""
-    growth = agreement_pb2.CAP_SCOPE_INVENTORY_GROWTH
-    return max((cap.window_periods + (cap.scope == growth) for cap in level.caps), default=1)
-
-
-def baselines(agreement: Agreement, duty: Duty) -> list[range]:
-    """Periods of the baselines that a duty is measured by: of its level, and of those beneath a returning one."""
-    found: dict[range, None] = {}
-    for kept in duties(duty):
-        level = agreement.levels.get(kept.level)
-        shares = level is not None and (kept.ramp_ppm or any(cap.baseline_ppm for cap in level.caps))
-        if shares and kept.baseline:
-            found[kept.baseline] = None
-    return list(found)
-
-
-def duties(duty: Duty) -> Iterator[Duty]:
-    """A duty, and those beneath it that it does not imply."""
-    yield duty
-    if duty.beneath is not None:
-        yield from duties(duty.beneath)
-
-
-def _attested_in(agreement: Agreement, duty: Duty, period: int, known: Collection[range]) -> list[tuple[int, int]]:
-    """Spans of periods whose attestations count, apart from each other, the latest first."""
-    levels = [(kept, agreement.levels[kept.level]) for kept in duties(duty) if kept.level]
-    # Nothing counts of the time before a level applied but its baseline.
-    begins = [
-        max(period - max(reach(level), exemptions.reach(level, kept, period)) + 1, kept.since) for kept, level in levels
-    ]
-    spans = [(min([*begins, period]), period)]
-    apart = set(baselines(agreement, duty)).difference(known)
-    for before in sorted(apart, key=lambda one: one.stop, reverse=True):
-        first, last = spans[-1]
-        if before.stop >= first:
-            spans[-1] = (min(before.start, first), last)
-        else:
-            spans.append((before.start, before.stop - 1))
-    return spans
-
-
 def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:
     """Whether a statement that a need brought up is about the lab; KeySets, which only say what counts, are not."""
     body, author = leaf.body, agreement.logs.get(leaf.origin)
@@ -269,6 +158,9 @@ def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:
         return lab in {author, body.counterparty}
     if isinstance(body, record_pb2.Misbehavior):
         return body.party == lab
+    # It is said of all labs at once.
+    if isinstance(body, evidence_pb2.ShipmentsComplete):
+        return True
     # The header says which site a reading speaks of, also where the reading itself was refused.
     if leaf.header is not None and leaf.header.kind == pb.KIND_METER_READING:
         return leaf.header.site in agreement.sites and agreement.sites[leaf.header.site][0] == lab
@@ -285,7 +177,7 @@ def build_case(
     recorded: Callable[[ReadLeaf], int],
     closed: Iterable[int] | None = None,
 ) -> Case:
-    """Sort the statements that :func:`needs` named into a case.
+    """Sort the statements that :func:`protocol.case_needs.needs` named into a case.
 
     Args:
         agreement: the terms that govern the period; statements are judged under them.
@@ -303,9 +195,6 @@ def build_case(
     now = [statement for statement in attested if statement.header.period == period]
     # The first word on a site counts.
     attestations = {statement.header.site: statement for statement in reversed(now)}
-    readings: dict[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]] = {}
-    for reading in _of(cited, evidence_pb2.MeterReading):
-        readings[reading.header.site] = (*readings.get(reading.header.site, ()), reading)
     return Case(
         agreement=agreement,
         lab=lab,
@@ -316,10 +205,12 @@ def build_case(
         repeated=tuple(statement for statement in now if statement is not attestations[statement.header.site]),
         window=tuple(statement for statement in attested if statement.header.period < period),
         past={over: past_work(over, map(_said, attested)) for over in baselines(agreement, duty)},
-        readings=readings,
+        readings=_by_site(_of(cited, evidence_pb2.MeterReading)),
         shipments=_of(cited, evidence_pb2.ShipmentReport),
+        complete=_of(cited, evidence_pb2.ShipmentsComplete),
         transfers=_of(cited, compute_pb2.Transfer),
         halts=_of(cited, compute_pb2.HaltReport),
+        replies=_of(cited, inquiry_pb2.Reply),
         misbehavior=_of(cited, record_pb2.Misbehavior),
         refused=tuple(leaf for leaf, _ in about if leaf.refusal is not None and _speaks_of(leaf, period)),
         closed=None if closed is None else frozenset(closed),
@@ -329,7 +220,7 @@ def build_case(
 def past(
     agreement: Agreement, lab: str, over: range, leaves: Iterable[ReadLeaf], recorded: Callable[[ReadLeaf], int]
 ) -> PastWork:
-    """What a lab did in the periods of a baseline, from the statements that :func:`past_needs` named.
+    """What a lab did in the periods of a baseline, from the statements that :mod:`protocol.case_needs` named.
 
     Args:
         agreement: the terms that govern the periods that are measured by it.
@@ -358,6 +249,13 @@ def statements_about(
 
 def _cited(about: Iterable[tuple[ReadLeaf, int]]) -> list[Cited[Any]]:
     return [Cited(leaf.body, leaf, at) for leaf, at in about if leaf.body is not None]
+
+
+def _by_site(statements: Iterable[Cited[B]]) -> dict[bytes, tuple[Cited[B], ...]]:
+    found: dict[bytes, tuple[Cited[B], ...]] = {}
+    for statement in statements:
+        found[statement.header.site] = (*found.get(statement.header.site, ()), statement)
+    return found
 
 
 def _speaks_of(leaf: ReadLeaf, period: int) -> bool:

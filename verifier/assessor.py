@@ -14,7 +14,8 @@ from daemon.journal import journal
 from protocol import exemptions
 from protocol.appraisal import Appraisal, appraise
 from protocol.authoring import Draft
-from protocol.case import baselines, build_case, concerns, duties, needs, reach
+from protocol.case import build_case, concerns
+from protocol.case_needs import baselines, duties, needs, reach
 from protocol.checks.chip_items import CITING_ALL
 from protocol.conduct import VERDICTS
 from protocol.duty import GOVERNS_AFTER, duty
@@ -98,9 +99,9 @@ class Assessor:
         self._deliveries.advance(terms, record_period, waiting)
 
     def _owes(self, lab: str, period: int) -> bool:
-        """Whether anything is owed by a lab for a period: nothing before it joined."""
+        """Whether anything is owed by a lab for a period: nothing before it joined, or once it has left."""
         party = self._state_for(period).parties.get(lab)
-        return party is not None and party.membership is not Membership.FORMING
+        return party is not None and party.membership not in {Membership.FORMING, Membership.OUT}
 
     def _due(self, record_period: int) -> dict[str, set[int]]:
         """By lab, the periods that a closing makes due."""

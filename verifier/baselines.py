@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from protocol.case import past, past_needs
+from protocol.case import past
+from protocol.case_needs import past_needs
 from standstill.v1 import header_pb2
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from protocol.case import Case, Cited, Need, Settled, concerns, delivery_needs
+from protocol.case import Case, Cited, Settled, concerns
+from protocol.case_needs import Need, delivery_needs
 from protocol.deliveries import Delivery, counted, delivery, settled, together
 from protocol.judgement import judged
 from standstill.v1 import compute_pb2, evidence_pb2, header_pb2

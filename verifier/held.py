@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from daemon.leaf import StoredLeaf
     from daemon.log_store import LogStore
     from protocol.agreement import Agreement
-    from protocol.case import Need
+    from protocol.case_needs import Need
 
 
 class Held:

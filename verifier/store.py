@@ -164,6 +164,11 @@ class VerifierStore:
         with self.logs.database.reading() as connection:
             return [StoredClosing(*row) for row in connection.execute(statement)]
 
+    def closings(self) -> list[bytes]:
+        """Exact bytes of every closing, in order; without the states, which are much larger."""
+        with self.logs.database.reading() as connection:
+            return list(connection.execute(select(CLOSINGS.c.body).order_by(CLOSINGS.c.period)).scalars())
+
     def closing_back(self, period: int, count: int) -> int:
         """Period of the closing that many closings before that of `period`; 0 if there were not so many."""
         statement = select(CLOSINGS.c.period).where(CLOSINGS.c.period < period).order_by(CLOSINGS.c.period.desc())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from protocol.case import halt_begins
+from protocol.case_needs import halt_begins
 from protocol.checks.finding import BREACHED, DISCREPANT, INCONCLUSIVE, figure, finding
 from protocol.exemptions import exemption_of
 from standstill.v1 import quantity_pb2

@@ -65,7 +65,8 @@ def _unfit(work: Work, party: agreement_pb2.Party) -> Refused | None:
     trial.CopyFrom(current_terms(agreement, work.new))
     del trial.parties[:]
     trial.parties.extend([*agreement.parties.values(), party])
-    trial.founding.append(party.name)
+    # Labs and verifiers found in any terms; who was admitted before did not, and is no obstacle.
+    trial.founding.extend(one.name for one in trial.parties if one.name not in trial.founding)
     return next(newcomer(agreement, party), None) or next(iter(agreement_rules.problems(trial)), None)
 
 

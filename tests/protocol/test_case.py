@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.case import Need, concerns, needs
+from protocol.case import concerns
+from protocol.case_needs import Need, needs
 from protocol.errors import Reason
 from standstill.v1 import header_pb2 as h
 from tests import builders

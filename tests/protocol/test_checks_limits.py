@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from protocol.case import baselines, needs
+from protocol.case_needs import baselines, needs
 from protocol.checks import run_all
 from protocol.duty import Duty
 from standstill.v1 import agreement_pb2 as pb

@@ -66,6 +66,12 @@ def _digest(data: bytes) -> bytes:
     return sha256(data).digest()
 
 
+def test_lists_another_after_one_was_listed() -> None:
+    world = _admitted()
+    assert reasons(offer(world, newcomer("epsilon"))) == []
+    assert now(world).labs == ("alpha", "beta", "delta", "epsilon", "gamma")
+
+
 def test_joins_by_its_accession() -> None:
     world = _admitted()
     join(world)

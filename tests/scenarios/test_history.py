@@ -14,7 +14,7 @@ import pytest
 
 from protocol.agreement import Agreement
 from protocol.conduct import DISCREPANT, HONORED
-from protocol.duty import duty
+from protocol.duty import GOVERNS_AFTER, duty
 from protocol.fold.work import Outcome, Transition
 from protocol.state import Membership, Stage, Standing
 from protocol.truth import Explained
@@ -39,6 +39,7 @@ from tests.builders import (
     terms,
     withdrawal,
 )
+from tests.bundles import conclude, deliveries
 
 CALL, LIFT, HOLD = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT, decision_pb2.MOTION_HOLD
 RESOLVE = decision_pb2.MOTION_RESOLVE
@@ -202,20 +203,38 @@ def test_withdrawal_from_a_treaty_takes_effect_after_its_notice_where_nothing_is
 def _asked() -> World:
     answered = change(terms().verification, clarification_answer_periods=5, no_answer=pb.NO_ANSWER_DISCREPANT)
     world = World(agreement(verification=answered)).found()
-    for _ in range(3):
-        _live(world)
+    _live(world)
+    deliveries(world)
+    _live(world)
+    _live(world)
     return world
 
 
 def test_a_question_that_nobody_answers_is_a_finding_when_its_time_is_over() -> None:
     world = _asked()
-    world["beta"].say(clarification(), inquiry=inquiry("alpha"))
+    question = world["beta"].say(clarification(), inquiry=inquiry("alpha"))
     found = []
     for _ in range(7):
         _live(world)
         found.append(world.state.conduct["alpha"].newest)
     assert found == [HONORED] * 5 + [DISCREPANT] * 2
     assert world.state.conduct["gamma"].newest == HONORED
+    # A verifier finds the same by itself, from when the state governs that says so, and names the question.
+    (waiting,) = world.state.inquiries.values()
+    late = waiting.period + 5 + GOVERNS_AFTER
+    for period in range(late - 2, late + 2):
+        said = conclude(world, "alpha", period)
+        assert said.codes == (["answer-overdue"] if period >= late else [])
+        assert said.verdict == (header_pb2.VERDICT_DISCREPANT if period >= late else header_pb2.VERDICT_HONORED)
+        assert conclude(world, "gamma", period).codes == []
+        _live(world)
+    (finding,) = conclude(world, "alpha", late).assessment.findings
+    assert finding.statements[0].identity == question.identity
+    # What was late stays late; from the answer on nothing is owed.
+    world["alpha"].say(reply(), inquiry=inquiry("alpha", question.identity))
+    _live(world)
+    _live(world)
+    assert [conclude(world, "alpha", period).codes for period in (late + 3, late + 4)] == [["answer-overdue"], []]
 
 
 def test_a_question_that_is_answered_in_time_leaves_nothing_behind() -> None:

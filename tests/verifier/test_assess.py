@@ -14,7 +14,8 @@ from sqlalchemy import select
 from daemon.leaf import StoredLeaf
 from protocol import appraisal
 from protocol.agreement import Agreement, read_agreement
-from protocol.case import Case, Need
+from protocol.case import Case
+from protocol.case_needs import Need
 from protocol.duty import Duty, duty
 from protocol.errors import Reason, Refused
 from protocol.leaf import ReadLeaf

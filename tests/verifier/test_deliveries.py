@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from protocol.case import Need
+from protocol.case_needs import Need
 from protocol.leaf import ReadLeaf
 from standstill.v1 import header_pb2
 from standstill.v1 import quantity_pb2 as q

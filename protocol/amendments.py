@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from protocol.agreement import read_agreement
 from protocol.errors import Reason, Refused
 from protocol.in_force import current_terms
-from protocol.state import Stage
+from protocol.levels import at_rest
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
@@ -150,11 +150,11 @@ def _gone(field: str, name: object) -> Refused:
 
 
 def _overlaps(state: State, data: bytes) -> Refused | None:
-    """A level keeps only so many older terms until it is open."""
+    """A level keeps only so many older terms until it is at rest."""
     if sha256(data).digest() == state.terms:
         return None
     for rank, level in state.levels.items():
-        if level.stage is not Stage.OPEN and len(level.terms) >= MAX_OVERLAPS:
+        if not at_rest(level) and len(level.terms) >= MAX_OVERLAPS:
             found = f"keeps {len(level.terms)} older terms and is {level.stage}"
             return Refused(Reason.LIMIT_REACHED, f"levels.{rank}", found)
     return None

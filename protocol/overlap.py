@@ -1,4 +1,4 @@
-"""Old terms beside new ones (annex 3.5, 4): a level that is not open keeps the terms of its episode until it is.
+"""Old terms beside new ones (annex 3.5, 4): a level that is not at rest keeps the terms of its episode until it is.
 
 Of everything that limits work the stricter of both holds, of everything that returns from a level both are needed, so
 that no amendment opens a gap. What calls the level, and who may brake, is the new terms' alone: that tightens.
@@ -36,18 +36,13 @@ def overlapped(current: pb.Agreement, older: Older) -> pb.Agreement:
     for level in terms.levels:
         for digest, old in _limiting(older, level.rank):
             _limit(level, old, digest[:SUFFIX_DIGITS])
-        for digest, text in older.get(level.rank, ()):
+        kept = older.get(level.rank, ())
+        for digest, text in kept:
             _return_by_both(terms, level, text, digest[:SUFFIX_DIGITS])
+        for _, text in kept[:1]:
+            # Nobody is bound retroactively: who winds down has the time that it was given when the episode began.
+            level.wind_down_periods = text.levels[level.rank - 1].wind_down_periods
     return terms
-
-
-def merged_level(new: pb.Level, old: pb.Level, suffix: str) -> pb.Level:
-    """A level under two terms, but for the rule that lifts it: both are needed (:func:`merged_rule`)."""
-    level = pb.Level()
-    level.CopyFrom(new)
-    _limit(level, old, suffix)
-    _slow(level, old)
-    return level
 
 
 def _limiting(older: Older, rank: int) -> list[tuple[str, pb.Level]]:
@@ -116,8 +111,6 @@ def _slow(level: pb.Level, old: pb.Level) -> None:
     level.ramp.extend(steps)
     level.mandate_periods = min(level.mandate_periods, old.mandate_periods)
     level.dormancy_periods = min(level.dormancy_periods, old.dormancy_periods)
-    # Nobody is bound retroactively: who winds down has the time that it was given.
-    level.wind_down_periods = old.wind_down_periods
     # That others go free when one breaks its duty relaxes; that everybody is bound does not.
     level.snap_back = level.snap_back and old.snap_back
     if old.binds == pb.BINDS_EVERYONE:

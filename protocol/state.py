@@ -129,7 +129,7 @@ class LevelState:
         ready: steps in a row for which the level could be lifted.
         armed: whether the trigger may call without a vote.
         binds: per lab.
-        terms: digests in hex of older terms that hold beside those in force until the level is open, oldest first.
+        terms: digests in hex of older terms that hold beside those in force until the level is at rest, oldest first.
         brake_left: closed periods that a brake still acts; 0: none does.
         brake_cap: period at which the brake ends by the calendar; None while none acts.
         suspended_by: labs whose loss of standing suspended it, sorted.

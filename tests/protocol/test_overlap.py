@@ -8,13 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.overlap import merged_level, merged_rule, overlapped
+from protocol.overlap import merged_rule, overlapped
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import quantity_pb2 as q
 from tests.terms import LABS, PAUSE, SLOWDOWN, change, level, terms
 
 LABELS = [q.LABEL_TRAIN, q.LABEL_ROLLOUT, q.LABEL_EVAL, q.LABEL_INFERENCE]
 OLD = "0" * 64
+
+
+def _merged(new: pb.Level, old: pb.Level) -> pb.Level:
+    """A level under new terms, with older ones kept beside them."""
+    current, before = terms(), terms()
+    current.levels[new.rank - 1].CopyFrom(new)
+    before.levels[old.rank - 1].CopyFrom(old)
+    return overlapped(current, {new.rank: [(OLD, before)]}).levels[new.rank - 1]
 
 
 def _levels() -> st.SearchStrategy[pb.Level]:
@@ -49,12 +57,12 @@ def _admits(terms_: pb.Level, use: dict[q.Label.ValueType, tuple[int, int]]) -> 
 
 @given(_levels(), _levels(), st.dictionaries(st.sampled_from(LABELS), st.tuples(st.integers(0, 6), st.integers(0, 6))))
 def test_allows_exactly_what_both_allow(new: pb.Level, old: pb.Level, use: Any) -> None:
-    both = merged_level(new, old, "00000000")
+    both = _merged(new, old)
     assert _admits(both, use) is (_admits(new, use) and _admits(old, use))
 
 
 def _both(new: dict[str, Any], old: dict[str, Any]) -> pb.Level:
-    return merged_level(level("pause", PAUSE, **new), level("pause", PAUSE, **old), "00000000")
+    return _merged(level("pause", PAUSE, **new), level("pause", PAUSE, **old))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,7 @@ def test_returns_as_slowly_as_both(field: str, new: Any, old: Any, expected: Any
 
 def test_resumes_when_both_would() -> None:
     new, old = level("pause", PAUSE), level("pause", PAUSE, resume=terms().levels[0].resume)
-    both = merged_level(new, old, "00000000")
+    both = _merged(new, old)
     assert list(both.resume.all.of) == [old.resume, new.resume]
     assert both.trigger == new.trigger
 

@@ -1,0 +1,168 @@
+"""The fold: no amendment moves a clock that runs, or ends a limit before what it limits is over (annex 3.5, 4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from protocol.duty import duty
+from protocol.in_force import in_force
+from protocol.state import Stage
+from standstill.v1 import agreement_pb2 as pb
+from standstill.v1 import decision_pb2
+from standstill.v1 import quantity_pb2 as q
+from tests.bodies import brake
+from tests.builders import ALWAYS, PAUSE, World, clause, pledge
+from tests.protocol.changing import amend, changeable, text
+from tests.terms import brake_terms, change, level, terms
+
+CALL, LIFT = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT
+FREE = [label for label in q.Label.values() if label != q.LABEL_UNSPECIFIED]
+
+
+def _steps(*steps: tuple[int, int]) -> list[pb.RampStep]:
+    return [pb.RampStep(after_periods=after, share_ppm=share) for after, share in steps]
+
+
+def _pause(**changes: Any) -> dict[str, Any]:
+    """Terms whose pause binds everyone as soon as two vote for it."""
+    wanted = {"binds": pb.BINDS_EVERYONE, "trigger": ALWAYS, "resume": ALWAYS, "mandate_periods": 60} | changes
+    return {"levels": [terms().levels[0], level("pause", PAUSE, **wanted)], "baseline_periods": 4}
+
+
+def _stage(world: World) -> Stage:
+    return world.state.levels[PAUSE].stage
+
+
+def _called(**changes: Any) -> World:
+    world = changeable(**_pause(**changes))
+    world.vote(CALL)
+    world.close_until(6)
+    assert _stage(world) is Stage.IN_FORCE
+    return world
+
+
+def _beta(world: World) -> tuple[int, int]:
+    """The level that beta must keep in the period that the newest state governs first, and the share that is open."""
+    found = duty(world.agreement, world.state, "beta", (world.state.period or 0) + 2)
+    return found.level, found.ramp_ppm
+
+
+SHORT = {"ramp_periods": 4, "ramp": _steps((0, 100_000), (2, 500_000), (4, 1_000_000))}
+
+
+@pytest.mark.parametrize(
+    ("longer", "expected"),
+    [
+        ({"ramp_periods": 9, "ramp": _steps((0, 100_000), (3, 400_000), (9, 1_000_000))}, [100_000] + [400_000] * 6),
+        ({"ramp_periods": 9, "ramp": []}, [0] * 7),
+        ({"ramp_periods": 1, "ramp": _steps((0, 900_000), (1, 1_000_000))}, [500_000] * 2),
+    ],
+    ids=["longer", "longer without shares", "shorter"],
+)
+def test_nobody_jumps_ahead_on_a_ramp_whose_terms_change(longer: dict[str, Any], expected: list[int]) -> None:
+    world = _called(**SHORT)
+    world.vote(LIFT)
+    while _stage(world) is not Stage.RAMPING:
+        world.close()
+    assert _beta(world) == (PAUSE, 100_000)
+    amend(world, text(**_pause(**longer)))
+    shares = []
+    while _beta(world)[0]:
+        shares.append(_beta(world)[1])
+        world.close()
+    # Two periods of the way are behind beta; of the rest it has at every moment the lower share.
+    assert shares == expected
+
+
+def test_the_level_itself_is_not_open_before_the_longer_ramp_is_over() -> None:
+    world = _called(**SHORT)
+    world.vote(LIFT)
+    while _stage(world) is not Stage.RAMPING:
+        world.close()
+    amend(world, text(**_pause(ramp_periods=9)))
+    left = 0
+    while _stage(world) is Stage.RAMPING:
+        left += 1
+        world.close()
+    assert left == 9 - 2
+    assert _beta(world) == (0, 0)
+
+
+def _duties(world: World, closings: int) -> set[int]:
+    found = set()
+    for _ in range(closings):
+        world.close()
+        found.add(_beta(world)[0])
+    return found
+
+
+def test_whoever_is_wound_down_stays_so_however_often_the_wind_down_is_amended() -> None:
+    world = _called(wind_down_periods=1)
+    world["beta"].say(pledge(clause(PAUSE)))
+    for longer in (8, 5, 1, 8):
+        amend(world, text(**_pause(wind_down_periods=longer)))
+        assert _beta(world) == (PAUSE, 0)
+        assert _duties(world, 2) == {PAUSE}
+
+
+def test_who_winds_down_has_the_time_that_it_was_given() -> None:
+    world = changeable(**_pause(wind_down_periods=6))
+    world.vote(CALL)
+    world.close()
+    start = world.state.levels[PAUSE].start
+    assert start is not None
+    amend(world, text(**_pause(wind_down_periods=1)))
+    first = next(
+        period for period in range(start, 20) if duty(world.agreement, world.state, "beta", period).level == PAUSE
+    )
+    assert first == start + 6
+
+
+@pytest.mark.parametrize("wind_down", [9, 1], ids=["longer", "shorter"])
+def test_a_pledge_that_binds_without_a_call_binds_on_whatever_becomes_of_the_wind_down(wind_down: int) -> None:
+    by_pledge = {"binds": pb.BINDS_BY_PLEDGE}
+    world = changeable(**_pause(**by_pledge, wind_down_periods=3))
+    world["beta"].say(pledge(clause(PAUSE)))
+    world.close_until(8)
+    assert _stage(world) is Stage.OPEN
+    assert _beta(world) == (PAUSE, 0)
+    amend(world, text(**_pause(**by_pledge, wind_down_periods=wind_down)))
+    assert _beta(world) == (PAUSE, 0)
+    assert _duties(world, 3) == {PAUSE}
+
+
+def _loose(**changes: Any) -> bytes:
+    """Terms under which nothing is forbidden."""
+    made = _pause(**changes)
+    return text(**made | {"levels": [change(one, allowed=FREE, caps=None) for one in made["levels"]]})
+
+
+def _limits(world: World) -> set[int]:
+    return set(in_force(world.agreement, world.state).levels[PAUSE].allowed)
+
+
+def test_a_brake_that_runs_keeps_its_limits_and_so_does_the_ramp_after_it() -> None:
+    stop = {"trigger": terms().levels[1].trigger, "brake": brake_terms(), "ramp_periods": 5}
+    world = changeable(**_pause(**stop))
+    strict = _limits(world)
+    world["alpha"].say(brake())
+    world.close()
+    amend(world, _loose(**stop))
+    seen = []
+    while _beta(world) != (0, 0):
+        seen.append((world.state.levels[PAUSE].brake_left > 0, _limits(world) == strict))
+        world.close()
+    # While the brake runs and while anyone is on the ramp after it; the level is open all along.
+    assert set(seen) == {(True, True), (False, True)}
+    assert _stage(world) is Stage.OPEN
+    world.close()
+    assert _limits(world) == set(FREE)
+    assert world.state.levels[PAUSE].terms == ()
+
+
+def test_a_level_at_rest_has_the_new_terms_at_once() -> None:
+    world = changeable(**_pause(brake=brake_terms()))
+    amend(world, _loose(brake=brake_terms()))
+    assert _limits(world) == set(FREE)

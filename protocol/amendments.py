@@ -11,8 +11,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from protocol.agreement import read_agreement
+from protocol.decision_rules import brakes_cannot_be_chained
 from protocol.errors import Reason, Refused
 from protocol.in_force import current_terms
+from protocol.lab_status import TAKING_PART
 from protocol.levels import at_rest
 from standstill.v1 import agreement_pb2 as pb
 
@@ -42,7 +44,7 @@ def problem(agreement: Agreement, state: State, data: bytes) -> Refused | None:
     broken = (
         found for rule in (_time, _identity, _verifiers, _levels, _names) for found in rule(agreement, before, terms)
     )
-    return next(broken, None) or _overlaps(state, data)
+    return next(broken, None) or _chained(agreement, state, terms) or _overlaps(state, data)
 
 
 def _time(agreement: Agreement, before: pb.Agreement, terms: pb.Agreement) -> Iterator[Refused]:
@@ -147,6 +149,16 @@ def _seats(party: pb.Party) -> set[tuple[str, str]]:
 
 def _gone(field: str, name: object) -> Refused:
     return Refused(Reason.AMENDMENT_CHANGES_IDENTITY, field, f"{name} is gone, and what speaks of it would say nothing")
+
+
+def _chained(agreement: Agreement, state: State, terms: pb.Agreement) -> Refused | None:
+    """Whom the new terms do not list may brake until it is out, which a brake puts off (annex 3.4 and 5.3, 5)."""
+    listed = {party.name for party in terms.parties}
+    beside = pb.Agreement(levels=terms.levels, parties=terms.parties)
+    for name, party in agreement.parties.items():
+        if name not in listed and state.parties[name].membership in TAKING_PART:
+            beside.parties.append(party)
+    return next(brakes_cannot_be_chained(beside), None)
 
 
 def _overlaps(state: State, data: bytes) -> Refused | None:

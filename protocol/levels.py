@@ -152,7 +152,7 @@ def enter(level: LevelState, row: Row | None, terms: agreement_pb2.Level, govern
             moved = replace(moved, start=governed, suspended_by=())
         case Stage.WINDING:
             # A dormant call that starts is still the same episode; everything else begins the next one.
-            moved = _begun(moved, terms, governed, fresh=level.stage is not Stage.CALLED)
+            moved = _begun(moved, terms, governed, fresh=row.needed != (Event.ENTRY,))
         case Stage.IN_FORCE:
             moved = replace(moved, held=level.held + 1)
         case Stage.RAMPING:

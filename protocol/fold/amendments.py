@@ -136,9 +136,11 @@ def amendments(work: Work) -> None:
     for leaf in work.of_kind(pb.KIND_AMENDMENT):
         if (refusal := _join(work, leaf)) is not None:
             work.refuse(leaf, refusal)
+    # Whoever was admitted in this very step is a party already.
+    agreement = in_force(work.agreement, work.new)
     # Of two that are carried at once the smaller digest: no order between logs decides.
     for digest in sorted(_carried(work)):
-        if problem(work.agreement, work.new, work.new.texts[digest]) is None:
+        if problem(agreement, work.new, work.new.texts[digest]) is None:
             ballots = spend(work.new.ballots, _asked(digest))
             work.new = replace(work.new, amendment=digest, ballots=ballots)
             return

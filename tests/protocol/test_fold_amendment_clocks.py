@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from protocol.amendments import problem
 from protocol.duty import duty
+from protocol.errors import Reason
 from protocol.in_force import in_force
 from protocol.state import Stage
 from standstill.v1 import agreement_pb2 as pb
@@ -14,7 +16,7 @@ from standstill.v1 import decision_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests.bodies import brake
 from tests.builders import ALWAYS, PAUSE, World, clause, pledge
-from tests.protocol.changing import amend, changeable, text
+from tests.protocol.changing import amend, changeable, newcomer, now, text
 from tests.terms import brake_terms, change, level, terms
 
 CALL, LIFT = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT
@@ -166,3 +168,16 @@ def test_a_level_at_rest_has_the_new_terms_at_once() -> None:
     world = changeable(**_pause(brake=brake_terms()))
     amend(world, _loose(brake=brake_terms()))
     assert _limits(world) == set(FREE)
+
+
+@pytest.mark.parametrize(("rest", "reason"), [(13, Reason.RULES_CONTRADICT), (15, Reason.RULES_CONTRADICT), (16, None)])
+def test_who_is_to_leave_by_new_terms_may_brake_until_then_and_is_counted_among_those_who_may(
+    rest: int, reason: Reason | None
+) -> None:
+    extra = newcomer("delta", pb.ROLE_SUPPLIER)
+    stop = brake_terms(roles=[pb.ROLE_LAB, pb.ROLE_SUPPLIER], rest_periods=16)
+    world = changeable(parties=[*terms().parties, extra], **_pause(brake=stop))
+    # Four groups stay; with delta there are five, at three periods each.
+    shorter = change(stop, rest_periods=rest)
+    found = problem(now(world), world.state, text(**_pause(brake=shorter)))
+    assert (found and found.reason) is reason

@@ -93,6 +93,10 @@ class PledgeState:
         older_left: closed periods that the older one runs on.
         kept: level that the lab kept after the last step (`prev` of annex 4.1).
         floor: level that it keeps because it lost standing (annex 4.3).
+        index: leaf of the one in force.
+        identity: of the statement in force, 32 bytes; empty where there is none.
+        older_index: leaf of the older one.
+        older_identity: of the older statement, 32 bytes; empty where there is none.
     """
 
     current: bytes = b""
@@ -100,6 +104,10 @@ class PledgeState:
     older_left: int = 0
     kept: int = 0
     floor: int = 0
+    index: int = later(0)
+    identity: bytes = later(b"")
+    older_index: int = later(0)
+    older_identity: bytes = later(b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from protocol.agreement import read_agreement
+from protocol.condition_tree import atoms
 from protocol.decision_rules import brakes_cannot_be_chained
 from protocol.errors import Reason, Refused
 from protocol.in_force import current_terms
@@ -44,7 +45,9 @@ def problem(agreement: Agreement, state: State, data: bytes) -> Refused | None:
     broken = (
         found for rule in (_time, _identity, _verifiers, _levels, _names) for found in rule(agreement, before, terms)
     )
-    return next(broken, None) or _chained(agreement, state, terms) or _overlaps(state, data)
+    of_state = (_returns, _chained)
+    broken_now = (found for rule in of_state for found in rule(agreement, state, terms))
+    return next(broken, None) or next(broken_now, None) or _overlaps(state, data)
 
 
 def _time(agreement: Agreement, before: pb.Agreement, terms: pb.Agreement) -> Iterator[Refused]:
@@ -151,14 +154,39 @@ def _gone(field: str, name: object) -> Refused:
     return Refused(Reason.AMENDMENT_CHANGES_IDENTITY, field, f"{name} is gone, and what speaks of it would say nothing")
 
 
-def _chained(agreement: Agreement, state: State, terms: pb.Agreement) -> Refused | None:
+_READ: Final = {"reading": "indicator", "trend": "indicator", "event": "event", "carried": "rule"}
+"""Tests of conditions that read something which terms define by name, and the field that names it."""
+
+
+def _returns(agreement: Agreement, state: State, terms: pb.Agreement) -> Iterator[Refused]:
+    """What the way back from a level reads stays what it was until the level is at rest (annex 3.5, 4).
+
+    Both resume conditions are needed; the older one would be another under the same words.
+    """
+    before = current_terms(agreement, state)
+    for rank, level in state.levels.items():
+        tests = [] if at_rest(level) else atoms(agreement.levels[rank].resume)
+        for kind, atom in ((str(atom.WhichOneof("test")), atom) for atom in tests):
+            if (field := _READ.get(kind)) is None:
+                continue
+            name = getattr(getattr(atom, kind), field)
+            if _defined(before, field, name) != _defined(terms, field, name):
+                found = f"changes while level {rank} is to return by it; say the new one under another name"
+                yield Refused(Reason.AMENDMENT_CHANGES_IDENTITY, f"{field}s.{name}", found)
+
+
+def _defined(terms: pb.Agreement, field: str, name: str) -> object:
+    return next((one for one in getattr(terms, f"{field}s") if one.name == name), None)
+
+
+def _chained(agreement: Agreement, state: State, terms: pb.Agreement) -> Iterator[Refused]:
     """Whom the new terms do not list may brake until it is out, which a brake puts off (annex 3.4 and 5.3, 5)."""
     listed = {party.name for party in terms.parties}
     beside = pb.Agreement(levels=terms.levels, parties=terms.parties)
     for name, party in agreement.parties.items():
         if name not in listed and state.parties[name].membership in TAKING_PART:
             beside.parties.append(party)
-    return next(brakes_cannot_be_chained(beside), None)
+    yield from brakes_cannot_be_chained(beside)
 
 
 def _overlaps(state: State, data: bytes) -> Refused | None:

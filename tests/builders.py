@@ -105,6 +105,7 @@ __all__ = [
     "pledge",
     "quantity",
     "reading",
+    "reordered",
     "restrictive",
     "seed",
     "shipment_report",
@@ -229,6 +230,13 @@ class Party:
     def note(self, size: int | None = None) -> bytes:
         """The signed checkpoint."""
         return sign_checkpoint(self.checkpoint(size), seed(self.name, "log"))
+
+
+def reordered(record: Record, origins: Sequence[str]) -> Record:
+    """A record whose logs a reader takes in this order; its closing is the same bytes."""
+    heads = {head.origin: head for head in record.closing.heads}
+    closing = change(record.closing, heads=[heads[origin] for origin in origins])
+    return Record(record.data, closing, {origin: record.leaves[origin] for origin in origins})
 
 
 class World:

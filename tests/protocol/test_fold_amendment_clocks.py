@@ -12,13 +12,14 @@ from protocol.errors import Reason
 from protocol.in_force import in_force
 from protocol.state import Stage
 from standstill.v1 import agreement_pb2 as pb
-from standstill.v1 import decision_pb2
+from standstill.v1 import condition_pb2, decision_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests.bodies import brake
-from tests.builders import ALWAYS, PAUSE, World, clause, pledge
-from tests.protocol.changing import amend, changeable, newcomer, now, text
+from tests.builders import ALWAYS, LABS, PAUSE, World, clause, elapsed, pledge, reading
+from tests.protocol.changing import amend, changeable, newcomer, now, reasons, text
 from tests.terms import brake_terms, change, level, terms
 
+Condition = condition_pb2.Condition
 CALL, LIFT = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT
 FREE = [label for label in q.Label.values() if label != q.LABEL_UNSPECIFIED]
 
@@ -181,3 +182,53 @@ def test_who_is_to_leave_by_new_terms_may_brake_until_then_and_is_counted_among_
     shorter = change(stop, rest_periods=rest)
     found = problem(now(world), world.state, text(**_pause(brake=shorter)))
     assert (found and found.reason) is reason
+
+
+LAX_INDICATOR = {"indicators": [change(terms().indicators[0], reported_by=["chipco"]), terms().indicators[1]]}
+LAX_RULE = {"rules": [terms().rules[0], pb.Rule(name="unanimity", yes=1, voters=LABS, ballot_life_periods=6)]}
+LAX_EVENT = {"events": [pb.Event(name="review", reported_by=["chipco"], reports=1, max_age_periods=90)]}
+ASKED = bytes(32)
+
+
+def _waiting(resume: condition_pb2.Condition) -> tuple[World, dict[str, Any]]:
+    """A pause that ends by a condition, and its terms: a strict rule, a strict event, and the usual indicator."""
+    strict: dict[str, Any] = {
+        "rules": [terms().rules[0], pb.Rule(name="unanimity", yes=3, voters=LABS, ballot_life_periods=6)],
+        "events": [pb.Event(name="review", reported_by=["chipco", "gridco"], reports=2, max_age_periods=9)],
+    }
+    made = _pause(resume=resume) | strict
+    return changeable(**made), made
+
+
+@pytest.mark.parametrize("lax", [LAX_INDICATOR, LAX_RULE, LAX_EVENT], ids=["indicator", "rule", "event"])
+@pytest.mark.parametrize(
+    ("resume", "fields"),
+    [
+        (reading(900, below=True), "indicators"),
+        (Condition(carried=Condition.Carried(rule="unanimity", level=PAUSE, asked=ASKED)), "rules"),
+        (Condition(event=Condition.EventSeen(event="review", level=PAUSE)), "events"),
+        (elapsed(PAUSE, 2), ""),
+    ],
+    ids=["reading", "carried", "event", "clock"],
+)
+def test_what_a_pause_waits_for_is_not_made_easier_while_it_waits(
+    resume: condition_pb2.Condition, fields: str, lax: dict[str, Any]
+) -> None:
+    world, made = _waiting(resume)
+    # While the level is at rest everything may change.
+    assert problem(now(world), world.state, text(**made | lax)) is None
+    world.vote(CALL)
+    world.close()
+    found = problem(now(world), world.state, text(**made | lax))
+    assert (found and found.reason) is (Reason.AMENDMENT_CHANGES_IDENTITY if fields in lax else None)
+
+
+def test_what_older_terms_wait_for_is_not_made_easier_either() -> None:
+    world, made = _waiting(Condition(carried=Condition.Carried(rule="unanimity", level=PAUSE, asked=ASKED)))
+    world.vote(CALL)
+    world.close()
+    sooner = _pause(resume=ALWAYS) | {"rules": made["rules"], "events": made["events"]}
+    assert reasons(amend(world, text(**sooner))) == []
+    found = problem(now(world), world.state, text(**sooner | LAX_RULE))
+    assert found is not None
+    assert (found.reason, found.field) == (Reason.AMENDMENT_CHANGES_IDENTITY, "rules.unanimity")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -10,13 +11,13 @@ from protocol.amendments import problem
 from protocol.duty import duty
 from protocol.errors import Reason
 from protocol.in_force import in_force
-from protocol.state import Stage
+from protocol.state import Stage, Standing
 from standstill.v1 import agreement_pb2 as pb
-from standstill.v1 import condition_pb2, decision_pb2
+from standstill.v1 import condition_pb2, decision_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests.bodies import brake
 from tests.builders import ALWAYS, LABS, PAUSE, World, clause, elapsed, pledge, reading
-from tests.protocol.changing import amend, changeable, newcomer, now, reasons, text
+from tests.protocol.changing import amend, changeable, newcomer, now, text
 from tests.terms import brake_terms, change, level, terms
 
 Condition = condition_pb2.Condition
@@ -46,6 +47,12 @@ def _called(**changes: Any) -> World:
     return world
 
 
+def _amend(world: World, data: bytes) -> None:
+    """Amend, in two closings."""
+    amend(world, data)
+    assert world.state.terms == sha256(data).digest()
+
+
 def _beta(world: World) -> tuple[int, int]:
     """The level that beta must keep in the period that the newest state governs first, and the share that is open."""
     found = duty(world.agreement, world.state, "beta", (world.state.period or 0) + 2)
@@ -70,7 +77,7 @@ def test_nobody_jumps_ahead_on_a_ramp_whose_terms_change(longer: dict[str, Any],
     while _stage(world) is not Stage.RAMPING:
         world.close()
     assert _beta(world) == (PAUSE, 100_000)
-    amend(world, text(**_pause(**longer)))
+    _amend(world, text(**_pause(**longer)))
     shares = []
     while _beta(world)[0]:
         shares.append(_beta(world)[1])
@@ -84,7 +91,7 @@ def test_the_level_itself_is_not_open_before_the_longer_ramp_is_over() -> None:
     world.vote(LIFT)
     while _stage(world) is not Stage.RAMPING:
         world.close()
-    amend(world, text(**_pause(ramp_periods=9)))
+    _amend(world, text(**_pause(ramp_periods=9)))
     left = 0
     while _stage(world) is Stage.RAMPING:
         left += 1
@@ -105,7 +112,7 @@ def test_whoever_is_wound_down_stays_so_however_often_the_wind_down_is_amended()
     world = _called(wind_down_periods=1)
     world["beta"].say(pledge(clause(PAUSE)))
     for longer in (8, 5, 1, 8):
-        amend(world, text(**_pause(wind_down_periods=longer)))
+        _amend(world, text(**_pause(wind_down_periods=longer)))
         assert _beta(world) == (PAUSE, 0)
         assert _duties(world, 2) == {PAUSE}
 
@@ -116,7 +123,7 @@ def test_who_winds_down_has_the_time_that_it_was_given() -> None:
     world.close()
     start = world.state.levels[PAUSE].start
     assert start is not None
-    amend(world, text(**_pause(wind_down_periods=1)))
+    _amend(world, text(**_pause(wind_down_periods=1)))
     first = next(
         period for period in range(start, 20) if duty(world.agreement, world.state, "beta", period).level == PAUSE
     )
@@ -131,7 +138,7 @@ def test_a_pledge_that_binds_without_a_call_binds_on_whatever_becomes_of_the_win
     world.close_until(8)
     assert _stage(world) is Stage.OPEN
     assert _beta(world) == (PAUSE, 0)
-    amend(world, text(**_pause(**by_pledge, wind_down_periods=wind_down)))
+    _amend(world, text(**_pause(**by_pledge, wind_down_periods=wind_down)))
     assert _beta(world) == (PAUSE, 0)
     assert _duties(world, 3) == {PAUSE}
 
@@ -152,7 +159,7 @@ def test_a_brake_that_runs_keeps_its_limits_and_so_does_the_ramp_after_it() -> N
     strict = _limits(world)
     world["alpha"].say(brake())
     world.close()
-    amend(world, _loose(**stop))
+    _amend(world, _loose(**stop))
     seen = []
     while _beta(world) != (0, 0):
         seen.append((world.state.levels[PAUSE].brake_left > 0, _limits(world) == strict))
@@ -167,7 +174,7 @@ def test_a_brake_that_runs_keeps_its_limits_and_so_does_the_ramp_after_it() -> N
 
 def test_a_level_at_rest_has_the_new_terms_at_once() -> None:
     world = changeable(**_pause(brake=brake_terms()))
-    amend(world, _loose(brake=brake_terms()))
+    _amend(world, _loose(brake=brake_terms()))
     assert _limits(world) == set(FREE)
 
 
@@ -228,7 +235,27 @@ def test_what_older_terms_wait_for_is_not_made_easier_either() -> None:
     world.vote(CALL)
     world.close()
     sooner = _pause(resume=ALWAYS) | {"rules": made["rules"], "events": made["events"]}
-    assert reasons(amend(world, text(**sooner))) == []
+    _amend(world, text(**sooner))
     found = problem(now(world), world.state, text(**sooner | LAX_RULE))
     assert found is not None
     assert (found.reason, found.field) == (Reason.AMENDMENT_CHANGES_IDENTITY, "rules.unanimity")
+
+
+@pytest.mark.parametrize("restricted", [True, False])
+def test_a_notice_of_release_that_runs_in_a_pause_is_not_cut_short_by_an_amendment(restricted: bool) -> None:
+    long = {"standing": change(terms().standing, breached=1, release_notice_periods=8)}
+    short = {"standing": change(long["standing"], release_notice_periods=3)}
+    world = changeable(**_pause() | long)
+    if restricted:
+        world.vote(CALL)
+    world.close_until(6)
+    world.assess("beta", 5, header_pb2.VERDICT_BREACHED)
+    while world.state.conduct["beta"].standing is Standing.RELIED:
+        world.close()
+    _amend(world, text(**_pause() | short))
+    closings = 2
+    while world.state.conduct["beta"].standing is Standing.ACCUSED:
+        world.close()
+        closings += 1
+    assert world.state.conduct["beta"].standing is Standing.OUT
+    assert closings == (8 if restricted else 3)

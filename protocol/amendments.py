@@ -45,7 +45,7 @@ def problem(agreement: Agreement, state: State, data: bytes) -> Refused | None:
     broken = (
         found for rule in (_time, _identity, _verifiers, _levels, _names) for found in rule(agreement, before, terms)
     )
-    of_state = (_returns, _chained)
+    of_state = (_baseline, _returns, _chained)
     broken_now = (found for rule in of_state for found in rule(agreement, state, terms))
     return next(broken, None) or next(broken_now, None) or _overlaps(state, data)
 
@@ -152,6 +152,14 @@ def _seats(party: pb.Party) -> set[tuple[str, str]]:
 
 def _gone(field: str, name: object) -> Refused:
     return Refused(Reason.AMENDMENT_CHANGES_IDENTITY, field, f"{name} is gone, and what speaks of it would say nothing")
+
+
+def _baseline(agreement: Agreement, state: State, terms: pb.Agreement) -> Iterator[Refused]:
+    """What shares are shares of stays while a level is not at rest: caps and ramps count in it (annex 3.5, 4)."""
+    before = current_terms(agreement, state).baseline_periods
+    if before != terms.baseline_periods and not all(map(at_rest, state.levels.values())):
+        found = f"{terms.baseline_periods}, not {before}, while a level restricts"
+        yield Refused(Reason.AMENDMENT_CHANGES_TIME, "baseline_periods", found)
 
 
 _READ: Final = {"reading": "indicator", "trend": "indicator", "event": "event", "carried": "rule"}

@@ -259,3 +259,13 @@ def test_a_notice_of_release_that_runs_in_a_pause_is_not_cut_short_by_an_amendme
         closings += 1
     assert world.state.conduct["beta"].standing is Standing.OUT
     assert closings == (8 if restricted else 3)
+
+
+@pytest.mark.parametrize(("called", "periods", "refused"), [(True, 9, True), (True, 4, False), (False, 9, False)])
+def test_what_shares_are_shares_of_stays_while_a_level_restricts(called: bool, periods: int, refused: bool) -> None:
+    world = changeable(**_pause(**SHORT))
+    if called:
+        world.vote(CALL)
+    world.close()
+    found = problem(now(world), world.state, text(**_pause(**SHORT) | {"baseline_periods": periods}))
+    assert (found and found.reason) is (Reason.AMENDMENT_CHANGES_TIME if refused else None)

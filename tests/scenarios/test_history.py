@@ -127,7 +127,8 @@ def _in_force() -> World:
 def test_national_popular_vote_is_left_by_nobody_while_it_binds() -> None:
     # The compact's own article III: who repeals late takes part in this election all the same.
     world = _in_force()
-    world["illinois"].say(pledge())
+    world["illinois"].say(pledge(clause(1, NEVER)))
+    assert world.close().refusals == {}
     for _ in range(world.agreement.terms.pledge_notice_periods + 4):
         world.close()
         assert set(_kept(world).values()) == {1}

@@ -94,6 +94,10 @@ class PledgeState:
         older_left: closed periods that the older one runs on.
         kept: level that the lab kept after the last step (`prev` of annex 4.1).
         floor: level that it keeps because it lost standing (annex 4.3).
+        index: leaf of the one in force.
+        identity: of the statement in force, 32 bytes; empty where there is none.
+        older_index: leaf of the older one.
+        older_identity: of the older statement, 32 bytes; empty where there is none.
     """
 
     current: bytes = b""
@@ -101,6 +105,10 @@ class PledgeState:
     older_left: int = 0
     kept: int = 0
     floor: int = 0
+    index: int = later(0)
+    identity: bytes = later(b"")
+    older_index: int = later(0)
+    older_identity: bytes = later(b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +138,7 @@ class LevelState:
         ready: steps in a row for which the level could be lifted.
         armed: whether the trigger may call without a vote.
         binds: per lab.
-        terms: digests in hex of older terms that hold beside those in force until the level is open, oldest first.
+        terms: digests in hex of older terms that hold beside those in force until the level is at rest, oldest first.
         brake_left: closed periods that a brake still acts; 0: none does.
         brake_cap: period at which the brake ends by the calendar; None while none acts.
         suspended_by: labs whose loss of standing suspended it, sorted.

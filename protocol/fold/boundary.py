@@ -41,4 +41,6 @@ def _run(work: Work, lab: str, pledge: PledgeState) -> PledgeState:
     if work.old.parties[lab].membership is Membership.NOTICE:
         return pledge
     runs = pledge.older_left > 0 or pledges.kept_by_older(work.agreement, work.old, lab) > 0
-    return replace(pledge, older_left=max(pledge.older_left - 1, 0), older=pledge.older if runs else b"")
+    if not runs:
+        return replace(pledge, older_left=0, older=b"", older_index=0, older_identity=b"")
+    return replace(pledge, older_left=max(pledge.older_left - 1, 0))

@@ -120,11 +120,11 @@ def _carried(work: Work, motion: Motion.ValueType, lab: str, conduct: Conduct) -
 
 
 def _forget(work: Work, lab: str, conducts: tuple[Conduct, Conduct], verdicts: dict[str, VerdictState]) -> None:
-    """Verdicts on periods that standing looks at no longer leave the state."""
+    """Verdicts on periods that standing looks at no longer leave the state, but for the newest: it is cited."""
     before, now = conducts
     settled = work.record.closing.period - work.agreement.terms.standing.settle_periods
     was = -1 if work.old.period is None else work.old.period - work.agreement.terms.standing.settle_periods
-    past = _looked_at(before, was) | set(range(was + 1, settled + 1))
+    past = _looked_at(before, was) | set(range(was, settled))
     for period in past - _looked_at(now, settled):
         for name in work.agreement.verifiers:
             verdicts.pop(key(lab, period, name), None)

@@ -384,7 +384,8 @@ def a_refused_statement_changes_nothing(move: Move) -> str | None:
 def _placeless(state: object) -> object:
     ballots = {name: replace(ballot, index=0, identity=b"") for name, ballot in state.ballots.items()}  # type: ignore[attr-defined]
     reports = {name: replace(report, index=0, identity=b"") for name, report in state.reports.items()}  # type: ignore[attr-defined]
-    return replace(state, ballots=ballots, reports=reports, closing=b"")  # type: ignore[type-var]
+    pledges = {lab: replace(one, index=0, identity=b"") for lab, one in state.pledges.items()}  # type: ignore[attr-defined]
+    return replace(state, ballots=ballots, reports=reports, pledges=pledges, closing=b"")  # type: ignore[type-var]
 
 
 def notice_shortens_nothing(move: Move) -> str | None:

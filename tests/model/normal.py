@@ -48,6 +48,7 @@ AT_CLOSING: Final[Mapping[str, tuple[str, ...]]] = {
 GONE: Final[Mapping[str, Mapping[str, Any]]] = {
     "State": {"closing": b""},
     "PartyState": {"size": 2},
+    "PledgeState": {"index": 0, "identity": b"", "older_index": 0, "older_identity": b""},
     "BallotState": {"index": 0, "identity": b""},
     "ReportState": {"index": 0, "identity": b""},
     "VerdictState": {"index": 0, "identity": b""},

@@ -31,7 +31,21 @@ from tests.builders import (
     key_set,
     pledge,
 )
-from tests.protocol.changing import ADMIT, RULES, arrive, changeable, join, newcomer, now, offer, reasons, vote
+from tests.protocol.changing import (
+    ADMIT,
+    AMEND,
+    RULES,
+    arrive,
+    changeable,
+    join,
+    newcomer,
+    now,
+    offer,
+    propose,
+    reasons,
+    text,
+    vote,
+)
 from tests.protocol.refusals import refuses
 from tests.terms import change, terms
 
@@ -168,6 +182,21 @@ def test_of_two_of_one_name_only_one_is_listed() -> None:
     world.close()
     assert list(world.state.admitted) == ["delta"]
     assert world.state.offers == {}
+
+
+@pytest.mark.parametrize("name", ["delta", "epsilon"])
+def test_terms_that_would_take_the_place_of_who_was_admitted_with_them_do_not_take_over(name: str) -> None:
+    world = changeable()
+    admitted = newcomer()
+    other = newcomer(name, origin=admitted.origin if name == "epsilon" else "elsewhere.example/standstill")
+    amended = text(parties=[*terms().parties, other], founding=[*terms().founding, name])
+    propose(world, amended)
+    vote(world, AMEND, _digest(amended))
+    offer(world, admitted)
+    world.close()
+    assert world.state.terms == world.agreement.digest
+    assert now(world).parties["delta"] == admitted
+    assert now(world).logs[admitted.origin] == "delta"
 
 
 def test_a_novice_has_no_vote_and_then_has() -> None:

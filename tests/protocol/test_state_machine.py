@@ -144,11 +144,11 @@ class Fold(RuleBasedStateMachine):
         move = self.last
         assert move is not None
         # The other one restarted from the text of its state, and got the logs in another order.
-        record = move.record
-        other = Record(record.data, record.closing, dict(reversed(list(record.leaves.items()))))
-        again = fold.step(TERMS, read_state(move.before.text()), other)
+        origins = [head.origin for head in move.record.closing.heads]
+        again = fold.step(TERMS, read_state(move.before.text()), builders.reordered(move.record, origins[::-1]))
         assert again.state.text() == self.state.text()
-        assert [str(one) for one in again.refusals.values()] == [str(one) for one in move.outcome.refusals.values()]
+        found, expected = again.refusals, move.outcome.refusals
+        assert {place: str(one) for place, one in found.items()} == {p: str(one) for p, one in expected.items()}
 
     @precondition(lambda self: self.last is not None)
     @invariant()

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from protocol import exemptions
@@ -284,7 +284,7 @@ def _admitted(leaf: ReadLeaf, period: int, at: int, taken: Mapping[tuple[str, in
     if not leaf.counts:
         return leaf
     refusal = by_revoked_key(leaf, taken.get((leaf.origin, at), ())) or leaf.refusal or _too_early(leaf, period, at)
-    return leaf if refusal is None else replace(leaf, body=None, refusal=refusal)
+    return leaf if refusal is None else leaf._replace(body=None, refusal=refusal)
 
 
 def _too_early(leaf: ReadLeaf, period: int, recorded: int) -> Refused | None:

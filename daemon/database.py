@@ -43,6 +43,7 @@ class Database:
         self._lock = threading.Lock()
         self._writing = engine.execution_options(**{_WRITES: True})
         self._writer: Connection | None = None
+        self._is_sqlite = engine.dialect.name == "sqlite"
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.OperationalError
 
     @contextlib.contextmanager
@@ -57,13 +58,33 @@ class Database:
         """
         with self._lock:
             try:
-                # One connection for all: asking the pool each time costs as much as a statement does.
-                connection = self._writer = self._writer or self._writing.connect()
-                with connection.begin():
-                    yield connection
+                writer = self._writer_connection()
+                driver: Any = writer.connection.driver_connection
+                # It takes SQLite's write lock at once: one that begins by reading could not get it later.
+                if self._is_sqlite:
+                    driver.execute("BEGIN IMMEDIATE")
+                try:
+                    yield writer
+                    driver.commit()
+                except BaseException:
+                    driver.rollback()
+                    raise
             except (OperationalError, self._driver_error) as error:
                 self._forget_writer()
                 raise _unavailable(error) from error
+
+    def _writer_connection(self) -> Connection:
+        """The one connection of all transactions: asking the pool each time costs as much as a statement does.
+
+        For SQLAlchemy it is in a transaction that never ends, and the driver begins and ends those of the database: its
+        own ways to begin and to commit take longer than inserting a row.
+        """
+        if self._writer is not None and self._writer.invalidated:
+            self._forget_writer()
+        if self._writer is None:
+            self._writer = self._writing.connect()
+            self._writer.begin()
+        return self._writer
 
     def _forget_writer(self) -> None:
         """What failed is not used again: the next transaction starts afresh."""
@@ -98,7 +119,7 @@ class Database:
 
     def sql(self, statement: str) -> str:
         """A statement with `?` for parameters, as this driver wants it written."""
-        return statement if self.engine.dialect.name == "sqlite" else statement.replace("?", "%s")
+        return statement if self._is_sqlite else statement.replace("?", "%s")
 
     def close(self) -> None:
         """Close all connections and let go of the lock."""
@@ -186,9 +207,9 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes the write lock at once: one that begins by reading could not get it later without starting over.
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # Of the writer's transactions, its lock begins each: see Database.transaction.
+    if not connection.get_execution_options().get(_WRITES):
+        connection.connection.cursor().execute("BEGIN")
 
 
 def _writer_lock(engine: Engine) -> contextlib.AbstractContextManager[None]:

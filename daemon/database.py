@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select
@@ -191,6 +193,10 @@ def _engine(url: URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        # The driver asks values of any other type than its own few how they wish to be stored, bytes and None among
+        # them, and makes an error of every answer that it does not get: half of what inserting a row takes.
+        sqlite3.register_adapter(bytes, bytes)
+        sqlite3.register_adapter(NoneType, lambda none: none)
     return engine
 
 

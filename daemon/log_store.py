@@ -111,8 +111,7 @@ class LogStore:
             Refused: UNKNOWN_ORIGIN; :class:`Conflict` where the head is another or an index is not the next one.
         """
         log_id, frontier = self._open_for_append(tx, origin, expected)
-        following = range(expected.size, expected.size + len(leaves))
-        if any(leaf.sequence != index for leaf, index in zip(leaves, following, strict=True)):
+        if [leaf.sequence for leaf in leaves] != list(range(expected.size, expected.size + len(leaves))):
             raise Conflict(origin, f"expected leaves from index {expected.size} on without gaps")
         if not leaves:
             return expected

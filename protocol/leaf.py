@@ -13,7 +13,7 @@ until it is supplied (annex 7, 3).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -226,7 +226,7 @@ def open_leaves(
         if read.body is not None and isinstance(read.body, membership_pb2.KeySet):
             at.keys = at.keys.after(read.body)
         at.index, at.previous = at.index + 1, read.leaf_hash
-    return found, unchecked, replace(cursor, index=at.index, previous=at.previous, keys=at.keys)
+    return found, unchecked, Cursor(cursor.origin, cursor.author, cursor.in_record, at.index, at.previous, at.keys)
 
 
 @dataclass(slots=True)

@@ -62,10 +62,10 @@ class Database:
             try:
                 writer = self._writer_connection()
                 driver: Any = writer.connection.driver_connection
-                # It takes SQLite's write lock at once: one that begins by reading could not get it later.
-                if self._is_sqlite:
-                    driver.execute("BEGIN IMMEDIATE")
                 try:
+                    # SQLite's write lock is taken at once: who begins by reading could not get it later.
+                    if self._is_sqlite:
+                        driver.execute("BEGIN IMMEDIATE")
                     yield writer
                     driver.commit()
                 except BaseException:
@@ -213,7 +213,7 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # Of the writer's transactions, its lock begins each: see Database.transaction.
+    # Those of the writer are begun by Database.transaction.
     if not connection.get_execution_options().get(_WRITES):
         connection.connection.cursor().execute("BEGIN")
 

@@ -125,8 +125,6 @@ class Writer:
             audience=KINDS[draft.kind].audience,
             leaf_hash=this_hash,
             leaf_salt=leaf.leaf_salt,
-            identity=parse_envelope(leaf.envelope).identity(),
-            site=draft.site,
             refusal=None,
             body_salt=leaf.body_salt,
             envelope=leaf.envelope,

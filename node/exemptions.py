@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.rows import header_of
 from protocol.exemptions import Allowance, allowances, exemption_of
 from standstill.v1 import compute_pb2, header_pb2
 from standstill.v1 import node_admin_service_pb2 as pb
@@ -65,7 +66,7 @@ def _spent(store: LogStore, origin: str, level: agreement_pb2.Level, first: int,
     """What was attested under each exemption of a level; of several words on one period and site the larger counts."""
     found: dict[Place, Spent] = {}
     for leaf in store.by_kind(origin, header_pb2.KIND_COMPUTE_ATTESTATION, first, last):
-        here = found.setdefault((leaf.period or 0, leaf.site), {})
+        here = found.setdefault((leaf.period or 0, header_of(leaf).site), {})
         said: Spent = {}
         for use in compute_pb2.ComputeAttestation.FromString(leaf.body or b"").use:
             if (one := exemption_of(level, use)) is not None:

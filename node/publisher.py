@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from daemon.journal import journal
+from daemon.rows import header_of
 from node.exemptions import exemptions_now
 from protocol.errors import Reason, require
 from standstill.v1 import decision_pb2, evidence_pb2, header_pb2
@@ -115,7 +116,7 @@ def _said_before(store: LogStore, origin: str, kind: int, periods: int) -> Itera
     """What the log holds, read in chunks so that a long log needs little memory."""
     for first in range(0, max(periods, 1), _CHUNK_PERIODS):
         for leaf in store.by_kind(origin, kind, first, first + _CHUNK_PERIODS - 1):
-            yield kind, leaf.period or 0, leaf.site, _meter(kind, leaf.body or b"")
+            yield kind, leaf.period or 0, header_of(leaf).site, _meter(kind, leaf.body or b"")
 
 
 def _meter(kind: int, body: bytes) -> str:

@@ -7,7 +7,7 @@ code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from protocol.case_needs import baselines
@@ -276,7 +276,7 @@ def _admitted(leaf: ReadLeaf, period: int, at: int, taken: Mapping[tuple[str, in
     if not leaf.counts:
         return leaf
     refusal = by_revoked_key(leaf, taken.get((leaf.origin, at), ())) or leaf.refusal or _too_early(leaf, period, at)
-    return leaf if refusal is None else replace(leaf, body=None, refusal=refusal)
+    return leaf if refusal is None else leaf._replace(body=None, refusal=refusal)
 
 
 def _too_early(leaf: ReadLeaf, period: int, recorded: int) -> Refused | None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from daemon.journal import journal
+from daemon.rows import header_of
 from protocol import exemptions
 from protocol.appraisal import Appraisal, appraise
 from protocol.authoring import Draft
@@ -156,7 +157,7 @@ class Assessor:
                 if row.kind == header_pb2.KIND_COMPUTE_ATTESTATION and party.name in labs:
                     attested.add((party.name, row.period))
                 elif row.kind == header_pb2.KIND_METER_READING:
-                    found[self._lab_at(row.site)].add(row.period)
+                    found[self._lab_at(header_of(row).site)].add(row.period)
                 elif row.kind in _OF_DELIVERIES:
                     for lab in self._moved(party.origin, row, newest):
                         found[lab].add(newest[lab])

@@ -172,4 +172,4 @@ def test_who_reads_the_logs_in_another_order_and_begins_from_the_text_of_a_state
 def test_a_replay_from_the_first_closing_leads_through_the_same_states(course: Course) -> None:
     world, history = _play(course)
     expected = [*(state for state, _ in history[1:]), world.state]
-    assert [one.state for one in replay(TERMS, [record for _, record in history])] == expected
+    assert [one.outcome.state for one in replay(TERMS, [record for _, record in history])] == expected

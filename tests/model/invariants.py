@@ -182,7 +182,9 @@ def a_ramp_counts_closed_periods(move: Move) -> str | None:
 
 def _calendar_end(move: Move, before: Any, after: Any) -> int:
     """The end that a mandate or a brake had by the calendar, the later one, where this closing ended it."""
-    ends = [before.end or 0] if before.stage in RESTRICTIVE and after.stage not in RESTRICTIVE else []
+    # A suspended level still has its end, and binds whoever caused it until then.
+    runs = {*RESTRICTIVE, Stage.SUSPENDED}
+    ends = [before.end or 0] if before.stage in runs and after.stage not in runs else []
     if before.brake_left and not after.brake_left:
         ends.append(before.brake_cap or 0)
     return max(ends, default=move.governed)

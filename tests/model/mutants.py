@@ -1,7 +1,7 @@
 """The code broken on purpose, the stages in their order; what changes beside them is in `mutants_changing`.
 
-The earlier versions of the table that small models refuted (annex 5.4) are among them: `docs/proof.md` says which. A new
-rule of the fold is a new row here or there.
+The earlier versions of the table that small models refuted (annex 5.4) are among them: `docs/proof.md` says which. A
+new rule of the fold is a new row here or there.
 """
 
 from __future__ import annotations

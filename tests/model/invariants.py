@@ -340,7 +340,9 @@ def exit_comes_only_when_every_level_is_open(move: Move) -> str | None:
     """Who gave notice stays until the notice has run out and every level is open."""
     for name, after in move.after.parties.items():
         before = move.was(name)
-        if after.membership is Membership.OUT and before.membership is not Membership.OUT:
+        # Who was admitted and has not joined yet is out at once where new terms do not list it.
+        unlisted = before.membership is Membership.FORMING and move.after.terms != move.before.terms
+        if after.membership is Membership.OUT and before.membership is not Membership.OUT and not unlisted:
             closed = [
                 rank for rank, level in move.before.levels.items() if level.stage is not Stage.OPEN or level.brake_left
             ]
@@ -359,9 +361,10 @@ def who_is_leaving_relaxes_nothing(move: Move) -> str | None:
 
 
 def who_has_left_says_nothing(move: Move) -> str | None:
-    """Nothing that a party says after its exit counts."""
+    """Nothing that a party says after its exit counts, but which keys are its own."""
     for said in move.act.said:
-        if move.before.parties[said.author].membership is Membership.OUT and said not in move.refused:
+        left = move.before.parties[said.author].membership is Membership.OUT
+        if left and said.kind != header_pb2.KIND_KEY_SET and said not in move.refused:
             return f"{said} was accepted"
     return None
 

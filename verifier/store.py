@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 
 from daemon.leaf import storable
-from daemon.schema import LEAVES, LOGS
+from daemon.schema import LEAVES, leaf_key
 from protocol.state import State, read_state
 from standstill.v1 import header_pb2
 from verifier.schema import CLOSINGS, COSIGNED, COUNTS, HAS_FINDINGS, MIRRORED, RECORDED, REFUSED, VERDICTS
@@ -212,11 +212,13 @@ class VerifierStore:
 
     def number_said(self, origin: str, kind: int, periods: range, size: int) -> int:
         """How many of the first `size` leaves of a log are of a kind and speak of some periods."""
-        same = (LOGS.c.origin == origin, LEAVES.c.kind == kind, LEAVES.c.idx < size)
-        inside = (LEAVES.c.period >= periods.start, LEAVES.c.period < periods.stop)
-        statement = select(func.count()).select_from(LEAVES.join(LOGS)).where(*same, *inside)
+        if size == 0:
+            return 0
         with self.logs.database.reading() as connection:
-            return connection.execute(statement).scalar() or 0
+            log_id = self.logs.log_row(connection, origin).id
+            same = (LEAVES.c.log_id == log_id, LEAVES.c.kind == kind, LEAVES.c.id < leaf_key(log_id, size))
+            inside = (LEAVES.c.period >= periods.start, LEAVES.c.period < periods.stop)
+            return connection.execute(select(func.count()).where(*same, *inside)).scalar() or 0
 
     def state_after(self, period: int) -> State | None:
         """The newest state of a closing at or before a period."""

@@ -112,7 +112,7 @@ def test_it_is_the_preset_but_for_what_the_table_says() -> None:
         ("level slowdown.caps", "training_total"),
         *((f"level pause.exempt {name}", "cap") for name in EXEMPT),
         ("verification", "dishonest_verifiers"),
-        *((f"party {name}", key) for name in ("otto", "iris", "cora") for key in ("", "cite")),
+        *((f"party {name}", "") for name in ("otto", "iris", "cora")),
         ("party vera", "cite"),
     }
 

@@ -89,8 +89,9 @@ def test_writes_the_fields_in_the_order_of_their_numbers(kind: str) -> None:
     assert wire.encode(body) == b"".join(_alone(body, field.name) for field in sorted(fields, key=lambda f: f.number))
 
 
-def test_no_message_holds_a_map_whose_entries_could_be_written_in_any_order() -> None:
-    names = [info.name for info in pkgutil.iter_modules(v1.__path__) if info.name.endswith("_pb2")]
+def test_no_message_that_is_signed_holds_a_map_whose_entries_could_be_written_in_any_order() -> None:
+    modules = [info.name for info in pkgutil.iter_modules(v1.__path__)]
+    names = [name for name in modules if name.endswith("_pb2") and not name.endswith("_service_pb2")]
     found = [import_module(f"{v1.__name__}.{name}").DESCRIPTOR for name in names]
     messages = [message for file in found for message in file.message_types_by_name.values()]
     assert header_pb2.Header.DESCRIPTOR in messages

@@ -55,8 +55,8 @@ CHANGING: Final[tuple[Mutant, ...]] = (
     Mutant(
         "older terms outlive their episode",
         _AMENDMENTS,
-        "replace(level, terms=()) if level.stage is Stage.OPEN and level.terms else level",
-        "replace(level, terms=()) if level.stage is Stage.CALLED and level.terms else level",
+        "replace(level, terms=()) if level.terms and at_rest(level) else level",
+        "replace(level, terms=()) if level.terms and level.stage.name == 'CALLED' else level",
         "amending",
         "a_level_keeps_its_terms_until_it_is_open",
     ),
@@ -87,8 +87,8 @@ CHANGING: Final[tuple[Mutant, ...]] = (
     Mutant(
         "an amended level is lifted by the new rule alone",
         _OVERLAP,
-        "    level.lifted_by = name",
-        "    level.lifted_by = level.lifted_by or name",
+        "level.lifted_by = _joined(terms, older, (level.lifted_by, old.lifted_by), suffix)",
+        "level.lifted_by = level.lifted_by or old.lifted_by",
         "amending",
         "a_restriction_ends_only_by_lift_or_sunset",
     ),
@@ -223,8 +223,8 @@ CHANGING: Final[tuple[Mutant, ...]] = (
     Mutant(
         "snap-back where it was not agreed",
         _PHASES,
-        "_named(_lost(work, rank, level) if terms.snap_back else (),",
-        "_named(_lost(work, rank, level),",
+        "_lost(work, rank, level) if terms.snap_back else ()",
+        "_lost(work, rank, level)",
         "standing",
         "a_restriction_ends_only_by_lift_or_sunset",
     ),

@@ -19,7 +19,7 @@ from bench.b5_publish import publish
 from bench.b6_proofs import proofs
 from bench.b7_answers import answers
 from bench.b8_offline import offline
-from bench.b9_fold import closings
+from bench.b9_fold import growing
 from bench.b10_pledges import solving
 from bench.measure import Measurement, Run
 from daemon.journal import open_journal
@@ -37,7 +37,7 @@ BENCHMARKS: Final[tuple[tuple[tuple[str, ...], Callable[[Run], list[Measurement]
     (("B6",), proofs),
     (("B7",), answers),
     (("B8",), offline),
-    (("B9",), closings),
+    (("B9",), growing),
     (("B10",), solving),
 )
 """Names, and what measures them; some measure two things in the same runs."""

@@ -10,6 +10,7 @@ from bench.measure import Aim, Measurement, Run, Target, middle, per_second
 from bench.parties import LAB, Parties
 from bench.statements import attestation
 from daemon.clock import SYSTEM
+from daemon.memory import prepare_for_long_run
 
 if TYPE_CHECKING:
     from daemon.author import Author
@@ -23,6 +24,8 @@ QUICK_STATEMENTS: Final = 50
 
 def publish(run: Run) -> list[Measurement]:
     """B5. Both stores are files in the same directory; rounds alternate, so that both meet the same disk."""
+    # As a node does before it publishes.
+    prepare_for_long_run()
     # Founded long ago: from then on the author's clock is the system's, as in earnest.
     parties = Parties(run.home / "publish", sites=1, now=1)
     parties.found_node(LAB)

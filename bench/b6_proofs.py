@@ -112,8 +112,6 @@ def _leaf(index: int, entry: bytes) -> StoredLeaf:
         audience=header_pb2.AUDIENCE_VERIFIERS,
         leaf_hash=leaf_hash(entry),
         leaf_salt=entry,
-        identity=entry,
-        site=b"",
         refusal=None,
         body_salt=None,
         envelope=entry,

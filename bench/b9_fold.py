@@ -11,8 +11,9 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from bench import history
 from bench.measure import Aim, Measurement, Run, Target, middle
-from demo.scenario import LABS, METER, SUPPLIER, VERIFIER, Timeline, draft
+from demo.scenario import COUNCIL, LABS, METER, ROLES, VERIFIER, Timeline, draft, seat_classes
 from demo.scenario import pledge as promise
 from protocol import fold
 from protocol.agreement import Agreement, read_agreement
@@ -34,16 +35,49 @@ QUICK_PERIODS: Final = 30
 PARTIES: Final = 100
 QUICK_PARTIES: Final = 5
 
+MOVED: Final = 25
+"""Periods with deliveries that are measured together; those of the first settle after 26."""
+QUICK_MOVED: Final = 2
+
 _YEARS: Final = 5
-_ROLES: Final = {
-    SUPPLIER: agreement_pb2.ROLE_SUPPLIER,
-    METER: agreement_pb2.ROLE_METER,
-    VERIFIER: agreement_pb2.ROLE_VERIFIER,
-}
 _HASH: Final = sha256(b"a statement").digest()
 
 
-def closings(run: Run) -> list[Measurement]:
+def growing(run: Run) -> list[Measurement]:
+    """B9: what a closing costs and, as B9a, an assessment while deliveries go on."""
+    return [closings(run), assessments(run)]
+
+
+def assessments(run: Run) -> Measurement:
+    """B9a: milliseconds of CPU for an assessment after many periods with deliveries, by those after few."""
+    part = run.size(MOVED, QUICK_MOVED)
+    with (
+        history.opened(run.home / "young", sites=1, moving=True) as young,
+        history.opened(run.home / "old", sites=1, moving=True) as old,
+    ):
+        young.live(2 * part)
+        old.live(16 * part)
+        # By turns, so that both have the machine alike.
+        taken = [(_each(old, part), _each(young, part)) for _ in range(run.rounds)]
+    return Measurement(
+        name="B9a",
+        what=f"assessing a lab and period after {16 * part} periods with deliveries of every lab, by after {2 * part}",
+        numerator=f"{middle([late for late, _ in taken]):.1f} ms",
+        denominator=f"{middle([early for _, early in taken]):.1f} ms",
+        rounds=[late / early for late, early in taken],
+        target=Target(Aim.AT_MOST, 1.1),
+        note="CPU; chips reach each of three labs in every period and leave it again, said by both sides",
+    )
+
+
+def _each(past: history.History, periods: int) -> float:
+    """Milliseconds of CPU for an assessment in the next periods."""
+    taken, count = past.assessing, past.assessed
+    past.live(periods)
+    return (past.assessing - taken) / (past.assessed - count) * 1e3
+
+
+def closings(run: Run) -> Measurement:
     """B9: milliseconds of CPU for a closing in the last year, by those in the first; and the state's size."""
     labs, periods = run.size(PARTIES, QUICK_PARTIES), run.size(PERIODS, QUICK_PERIODS)
     agreement = _agreement(labs)
@@ -54,6 +88,7 @@ def closings(run: Run) -> list[Measurement]:
         record = _record(agreement, state, period)
         before = time.process_time()
         outcome = fold.step(agreement, state, record)
+        outcome.state.digest()  # what the next closing states
         taken.append(time.process_time() - before)
         if outcome.refusals:
             raise RuntimeError(f"{next(iter(outcome.refusals.values()))}")
@@ -63,27 +98,25 @@ def closings(run: Run) -> list[Measurement]:
     # Each round is every so-manieth closing of both years, so that one noisy minute spoils no round alone.
     first = [middle(taken[start : year : run.rounds]) for start in range(run.rounds)]
     last = [middle(taken[len(taken) - year + start :: run.rounds]) for start in range(run.rounds)]
-    return [
-        Measurement(
-            name="B9",
-            what=f"one closing with {labs} labs, in the last of five years of {periods:,} closings, by the first",
-            numerator=f"{middle(last) * 1e3:.1f} ms",
-            denominator=f"{middle(first) * 1e3:.1f} ms in the first",
-            rounds=[late / early for late, early in zip(last, first, strict=True)],
-            target=Target(Aim.AT_MOST, 1.1),
-            note=f"CPU; the state's text: {sizes[-1]:,} bytes after the last, {sizes[0]:,} after the first year",
-        )
-    ]
+    return Measurement(
+        name="B9",
+        what=f"one closing with {labs} labs, in the last of five years of {periods:,} closings, by the first",
+        numerator=f"{middle(last) * 1e3:.1f} ms",
+        denominator=f"{middle(first) * 1e3:.1f} ms in the first",
+        rounds=[late / early for late, early in zip(last, first, strict=True)],
+        target=Target(Aim.AT_MOST, 1.1),
+        note=f"CPU; the state's text: {sizes[-1]:,} bytes after the last, {sizes[0]:,} after the first year",
+    )
 
 
 def _agreement(labs: int) -> Agreement:
     """The demo's terms with many labs."""
-    names = [*LABS, *(f"lab{number}" for number in range(len(LABS), labs))]
-    terms = draft(Timeline())
-    terms.parties.extend(_party(name, agreement_pb2.ROLE_LAB) for name in names)
-    terms.parties.extend(_party(name, role) for name, role in _ROLES.items())
-    terms.ClearField("founding")
-    terms.founding.extend([*names, *_ROLES])
+    described = {name: _party(name, role) for name, role in ROLES.items()}
+    described[COUNCIL].seats.extend(seat_classes(lambda seat: public_key(_seed(seat))))
+    terms = draft(Timeline(), described)
+    more = [f"lab{number}" for number in range(len(LABS), labs)]
+    terms.parties.extend(_party(name, agreement_pb2.ROLE_LAB) for name in more)
+    terms.founding.extend(more)
     return read_agreement(encode(terms))
 
 

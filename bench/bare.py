@@ -55,12 +55,11 @@ def verify_rate(signed: Sequence[Signed]) -> Rate:
 _TABLE: Final = """
 CREATE TABLE leaves (
     log_id INTEGER NOT NULL, idx INTEGER NOT NULL, kind INTEGER NOT NULL, period INTEGER, audience INTEGER NOT NULL,
-    leaf_hash BLOB NOT NULL, leaf_salt BLOB NOT NULL, identity BLOB NOT NULL, site BLOB NOT NULL, refusal TEXT,
-    body_salt BLOB, envelope BLOB NOT NULL, body BLOB
+    leaf_hash BLOB NOT NULL, leaf_salt BLOB NOT NULL, refusal TEXT, body_salt BLOB, envelope BLOB NOT NULL, body BLOB
 );
 CREATE UNIQUE INDEX leaf ON leaves (log_id, idx);
 """
-_INSERT: Final = f"INSERT INTO leaves VALUES ({', '.join('?' * 13)})"  # noqa: S608 - our own text
+_INSERT: Final = f"INSERT INTO leaves VALUES ({', '.join('?' * 11)})"  # noqa: S608 - our own text
 
 
 class BareStore:

@@ -125,8 +125,6 @@ class Writer:
             audience=KINDS[draft.kind].audience,
             leaf_hash=this_hash,
             leaf_salt=leaf.leaf_salt,
-            identity=parse_envelope(leaf.envelope).identity(),
-            site=draft.site,
             refusal=None,
             body_salt=leaf.body_salt,
             envelope=leaf.envelope,
@@ -148,6 +146,7 @@ class History:
         period: the next to be closed.
         assessing: CPU seconds spent on assessments so far.
         assessed: assessments so far.
+        moving: whether chips reach every lab, and leave it again, in every period.
     """
 
     parties: Parties
@@ -163,6 +162,7 @@ class History:
     period: int = 0
     assessing: float = 0.0
     assessed: int = 0
+    moving: bool = False
 
     @property
     def statements(self) -> int:
@@ -230,7 +230,13 @@ class History:
             receipts = {lab: [_receipt(lab, self.sites)] for lab in LABS}
             return receipts | {SUPPLIER: [_shipment(lab, self.sites) for lab in LABS]}
         said = {lab: [self._attested(lab, site) for site in range(self.sites)] for lab in LABS}
-        return said | {METER: [self._metered(lab, site) for lab in LABS for site in range(self.sites)]}
+        said[METER] = [self._metered(lab, site) for lab in LABS for site in range(self.sites)]
+        if self.moving:
+            said[SUPPLIER] = []
+            for lab in LABS:
+                said[SUPPLIER] += [_shipment(lab, 1, self.period), _receipt(lab, 1, self.period, back=True)]
+                said[lab] += [_receipt(lab, 1, self.period), _dispatch(lab, 1, self.period)]
+        return said
 
     def _attested(self, lab: str, number: int) -> Draft:
         period, agreement = self.period - 1, self.parties.agreement
@@ -258,7 +264,7 @@ class History:
 
 
 @contextlib.contextmanager
-def opened(home: Path, sites: int = SITES) -> Iterator[History]:
+def opened(home: Path, sites: int = SITES, *, moving: bool = False) -> Iterator[History]:
     """A new history below a directory: everybody founded, nothing closed yet."""
     parties = Parties(home, sites=sites)
     writers = {name: _founded(parties, name) for name in PARTIES if name != VERIFIER}
@@ -282,6 +288,7 @@ def opened(home: Path, sites: int = SITES) -> Iterator[History]:
             bundler=Bundler(parties.agreement, store, own, record, "bench"),
             own=own,
             cosigner=read_seed(base / KEYS / COSIGNATURE_KEY),
+            moving=moving,
         )
         _take_foundings(history, {name: rows for name, (_, rows) in writers.items()})
         yield history
@@ -310,17 +317,23 @@ def _take_foundings(history: History, rows: dict[str, list[StoredLeaf]]) -> None
             history.cosign(tx, history.writers[name], witness)
 
 
-def _shipment(lab: str, sites: int) -> Draft:
-    body = evidence_pb2.ShipmentReport(id=f"{lab}-1", receiver=lab, chip_class=CHIP, chips=chips(sites * _CHIPS))
-    return Draft(kind=header_pb2.KIND_SHIPMENT_REPORT, body=encode(body), period=1)
+def _shipment(lab: str, sites: int, period: int = 1) -> Draft:
+    body = evidence_pb2.ShipmentReport(id=f"{lab}-{period}", receiver=lab, chip_class=CHIP, chips=chips(sites * _CHIPS))
+    return Draft(kind=header_pb2.KIND_SHIPMENT_REPORT, body=encode(body), period=period)
 
 
-def _receipt(lab: str, sites: int) -> Draft:
+def _receipt(lab: str, sites: int, period: int = 1, *, back: bool = False) -> Draft:
+    """Chips reach a lab, or the supplier when they come back from one."""
+    name, other = (f"{lab}-{period}-back", lab) if back else (f"{lab}-{period}", SUPPLIER)
+    return _transfer(name, other, compute_pb2.DIRECTION_RECEIPT, sites, period)
+
+
+def _dispatch(lab: str, sites: int, period: int) -> Draft:
+    return _transfer(f"{lab}-{period}-back", SUPPLIER, compute_pb2.DIRECTION_DISPATCH, sites, period)
+
+
+def _transfer(name: str, other: str, direction: compute_pb2.Direction.ValueType, sites: int, period: int) -> Draft:
     body = compute_pb2.Transfer(
-        id=f"{lab}-1",
-        direction=compute_pb2.DIRECTION_RECEIPT,
-        counterparty=SUPPLIER,
-        chip_class=CHIP,
-        chips=chips(sites * _CHIPS),
+        id=name, direction=direction, counterparty=other, chip_class=CHIP, chips=chips(sites * _CHIPS)
     )
-    return Draft(kind=header_pb2.KIND_TRANSFER, body=encode(body), period=1)
+    return Draft(kind=header_pb2.KIND_TRANSFER, body=encode(body), period=period)

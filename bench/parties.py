@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
 import signal
 import socket
@@ -29,17 +30,17 @@ from daemon.enrolment import (
     write_config,
 )
 from daemon.files import write_whole
-from daemon.keyfiles import read_seed
+from daemon.keyfiles import SEED_BYTES, read_seed
 from daemon.log_store import LogStore, open_store
 from daemon.tls import CERTIFICATE_FILE, load_certificate, make_certificate, read_certificate
-from demo.scenario import LABS, METER, PARTIES, START, SUPPLIER, VERIFIER, Timeline, draft
+from demo.scenario import COUNCIL, LABS, METER, PARTIES, ROLES, START, VERIFIER, Timeline, draft, seat_classes
 from node.config import FILE as NODE_FILE
 from node.config import NodeSettings
 from node.config import PeerSettings as NodePeer
 from protocol.agreement import Agreement, read_agreement
+from protocol.keys import public_key
 from protocol.leaf import Cursor
 from protocol.wire import encode
-from standstill.v1 import agreement_pb2
 from verifier.config import AuditorSettings, PeerSettings, VerifierSettings
 
 if TYPE_CHECKING:
@@ -57,12 +58,6 @@ BEFORE: Final = START - 100_000
 _READY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.005
 _PUE_MILLI: Final = (1_080, 1_120)
-_ROLES: Final = {
-    **dict.fromkeys(LABS, agreement_pb2.ROLE_LAB),
-    SUPPLIER: agreement_pb2.ROLE_SUPPLIER,
-    METER: agreement_pb2.ROLE_METER,
-    VERIFIER: agreement_pb2.ROLE_VERIFIER,
-}
 
 
 class Parties:
@@ -83,9 +78,10 @@ class Parties:
         for name in (*PARTIES, AUDITOR):
             self.directory(name).mkdir(exist_ok=True)
         make_certificate(AUDITOR, self.directory(AUDITOR))
-        terms = draft(Timeline())
-        terms.parties.extend(made.party for made in self.enrolled.values())
-        self.agreement: Agreement = read_agreement(encode(terms))
+        described = {name: made.party for name, made in self.enrolled.items()}
+        # Nobody votes here, so nobody keeps the seats' keys.
+        described[COUNCIL].seats.extend(seat_classes(lambda _: public_key(secrets.token_bytes(SEED_BYTES))))
+        self.agreement: Agreement = read_agreement(encode(draft(Timeline(), described)))
         # Whoever finds a node finds it here; it is asked for before the node runs, so that it can be configured.
         self.port = _free_port()
 
@@ -155,7 +151,7 @@ class Parties:
         is_lab = name in LABS
         newcomer = Newcomer(
             name=name,
-            roles=[_ROLES[name]],
+            roles=[ROLES[name]],
             owner=f"{name} group",
             sites=[f"site-{number}" for number in range(sites)] if is_lab else [],
             metered_by=METER if is_lab else "",

@@ -236,8 +236,13 @@ class Evidence:
         """Everybody whose word limits anything; devices of one owner are one source."""
         read = {site.meter.owner for site in self.sites if site.meter is not None}
         drawn = {one.owner for one in self.challenges}
-        joint = (one.owners for one in (*self.stock, *self.rented))
-        return frozenset(read | drawn).union(*joint)
+        return frozenset(read | drawn) | self.limiting
+
+    @property
+    def limiting(self) -> frozenset[str]:
+        """Those whose word limits undeclared and rented accelerators."""
+        stocked = [one.owners for one in self.stock]
+        return frozenset[str]().union(*stocked, *(one.owners for one in self.rented))
 
     def without(self, liars: frozenset[str]) -> Evidence:
         """The same window without a word of some owners; what others' numbers and budgets are does not change."""

@@ -68,7 +68,7 @@ def owners_behind(evidence: Evidence, multipliers: Sequence[int]) -> frozenset[s
     """Owners of what a proof rests on: rows with a multiplier, and limits that stand in the caps of columns."""
     sources = assemble(evidence).program.sources
     rows = (source.owners for source in sources if any(multipliers[source.first : source.stop]))
-    return frozenset().union(*rows, *(one.owners for one in (*evidence.stock, *evidence.rented)))
+    return evidence.limiting.union(*rows)
 
 
 def resilience(evidence: Evidence, most: int) -> tuple[int, Survived]:
@@ -76,8 +76,8 @@ def resilience(evidence: Evidence, most: int) -> tuple[int, Survived]:
 
     -1 where a channel is open although everybody tells the truth.
     """
-    for number in range(most + 1):
+    number, survived = 0, with_liars(evidence, 0)
+    while survived.bound is not None and number < most:
+        number += 1
         survived = with_liars(evidence, number)
-        if survived.bound is None:
-            return number - 1, survived
-    return most, survived
+    return number - (survived.bound is None), survived

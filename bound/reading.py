@@ -13,9 +13,9 @@ import numpy as np
 from bound.columns import AWAY
 from bound.evidence import ChipTable, Evidence, Group, Meter, Mode, Rented, Site, Stock, Way, Window, Work
 from protocol.checks.power import MILLIWATT_SECONDS
-from protocol.hidden_compute import window_of
+from protocol.hidden_compute import window
 from protocol.statistics import PPM
-from standstill.v1 import agreement_pb2, compute_pb2
+from standstill.v1 import agreement_pb2, compute_pb2, evidence_pb2
 from standstill.v1 import quantity_pb2 as q
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def evidence_of(case: Case) -> Evidence:
     Raises:
         Gap: a site was not attested for a period of the window.
     """
-    periods = window_of(case)
+    periods = window(case.agreement, case.duty, case.period)
     terms = case.agreement.terms
     attested = _attested(case, periods)
     tables = {name: _table(case, name) for name in _classes(case, attested.values())}
@@ -218,7 +218,7 @@ def _stock(
         yield Stock(name, owners, np.array(chips, np.int64))
 
 
-def _delivered(shipments: Iterable[Cited], name: str, period: int) -> int:
+def _delivered(shipments: Iterable[Cited[evidence_pb2.ShipmentReport]], name: str, period: int) -> int:
     return sum(
         report.body.chips.value
         for report in shipments

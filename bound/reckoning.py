@@ -12,7 +12,7 @@ from bound.proof import pack, unpack
 from bound.reading import Gap, evidence_of
 from bound.worth import worths
 from protocol.errors import Reason, require
-from protocol.hidden_compute import window_of
+from protocol.hidden_compute import window
 from standstill.v1 import assessment_pb2 as pb
 from standstill.v1 import quantity_pb2 as q
 
@@ -30,7 +30,7 @@ MOST_TOLD: Final = 5
 
 def reckon(case: Case) -> tuple[pb.HiddenCompute, list[bytes]]:
     """What is proven of a case's window, with the proofs that it names by digest."""
-    first = window_of(case).start
+    first = window(case.agreement, case.duty, case.period).start
     try:
         evidence = evidence_of(case)
     except Gap as gap:
@@ -64,7 +64,7 @@ def check(case: Case, stated: pb.HiddenCompute, proofs: Mapping[bytes, bytes]) -
     Raises:
         Refused: BOUND_DIFFERS, BUNDLE_INCOMPLETE, CERTIFICATE_MALFORMED.
     """
-    first = window_of(case).start
+    first = window(case.agreement, case.duty, case.period).start
     require(stated.first_period == first, Reason.BOUND_DIFFERS, "hidden_compute.first_period", f"derived {first}")
     try:
         evidence = evidence_of(case)

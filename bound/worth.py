@@ -79,7 +79,8 @@ def _better_meters(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
         meter = site.meter
         if meter is not None and meter.systematic_ppm > 0:
             better = replace(site, meter=replace(meter, systematic_ppm=meter.systematic_ppm // 2))
-            yield f" at {site.name}", _with_sites(evidence, lambda one, better=better: _instead(one, better))
+            sites = tuple(better if one.name == better.name else one for one in evidence.sites)
+            yield f" at {site.name}", replace(evidence, sites=sites)
 
 
 def _located(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
@@ -122,10 +123,6 @@ def _leased(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
 
 def _with_sites(evidence: Evidence, change: Callable[[Site], Site]) -> Evidence:
     return replace(evidence, sites=tuple(change(site) for site in evidence.sites))
-
-
-def _instead(site: Site, better: Site) -> Site:
-    return better if site.name == better.name else site
 
 
 CATALOGUE: Final[dict[str, Callable[[Evidence], Iterator[tuple[str, Evidence]]]]] = {

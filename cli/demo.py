@@ -32,7 +32,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
               help="Where bundles, trust file and journals go.")  # fmt: skip
 @json_option
 def command(*, trace_file: Path | None, seed: int, out: Path, as_json: bool, **records: Any) -> int:
-    """Three labs found an agreement, attest, are paused, and one of them cheats twice.
+    """Three labs found an agreement, attest, slow down, are paused, and one of them cheats twice.
 
     Real daemons on loopback with their own keys and stores, on figures of real clusters, in injected time. Exit 0 only
     if every claim held.
@@ -56,12 +56,14 @@ def command(*, trace_file: Path | None, seed: int, out: Path, as_json: bool, **r
     if as_json:
         data = {
             "claims": [{"text": claim.text, "held": claim.held} for claim in outcome.claims],
+            "terms": [str(path) for path in outcome.terms],
             "bundles": [str(bundle) for bundle in outcome.bundles],
             "seconds": outcome.seconds,
         }
         answer("standstill/demo/1", "confirmed" if code is Exit.DONE else "not_confirmed", data, exit_code=code)
         return code
     click.echo(f"\n{held} of {len(outcome.claims)} claims held, {outcome.seconds} s.")
+    click.echo(f"What was agreed: {_program()} agreement diff {' '.join(map(str, outcome.terms))}")
     click.echo(f"Check it offline: {_program()} audit verify {outcome.bundles[-1]}")
     return code
 

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cli import node_keys, node_say
+from cli.node_call import CONFIG, DIRECTORY, FILE, config_options, node_at, sentence, standing
 from cli.output import Exit, answer, end, hint, json_option
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from node.config import NodeSettings
+    from cli.node_waiting import Waiting
     from standstill.v1 import node_admin_service_pb2 as pb
-    from standstill.v1 import node_admin_service_pb2_grpc
 
-ROLES: Final = ("lab", "supplier", "meter", "evaluator")
-DIRECTORY: Final = click.Path(path_type=Path, file_okay=False)
-FILE: Final = click.Path(path_type=Path, dir_okay=False)
-CONFIG: Final = "node.toml"
+ROLES: Final = ("lab", "supplier", "meter", "evaluator", "council")
 
 
 @click.group("node")
 def command() -> None:
-    """Run the daemon of a lab, chip supplier, meter operator or evaluator."""
-
-
-def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--dir` and `--config`, as argument `config`: the path of node.toml."""
-
-    def chosen(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
-        directory: Path = ctx.params.pop("directory", Path())
-        return value if value is not None else directory / CONFIG
-
-    config = click.option("--config", type=FILE, callback=chosen, help="Configuration; node.toml in --dir if absent.")
-    where = click.option(
-        "--dir", "directory", type=DIRECTORY, default=Path(), is_eager=True, help="The party's directory."
-    )
-    return where(config(function))
+    """Run the daemon of a lab, supplier, meter operator, evaluator or council, and speak for it."""
 
 
 @command.command()
@@ -152,20 +135,21 @@ def run_daemon(config: Path, check: bool) -> None:
 @json_option
 def attest(config: Path, period: int | None, dry_run: bool, as_json: bool) -> None:
     """Attest a period from the node's collectors."""
+    from cli.publish_format import as_statement
     from standstill.v1 import node_admin_service_pb2 as pb
 
-    with _node_at(config) as (admin, settings):
+    with node_at(config) as (admin, settings):
         made = admin.Attest(pb.AttestRequest(period=period, dry_run=dry_run))
     names = {bytes.fromhex(site.handle): name for name, site in settings.site.items()}
-    drafts = [_shown(draft, names) for draft in made.drafts]
+    drafts = [as_statement(draft, names) for draft in made.drafts]
     if as_json:
-        statement = _standing(made.published) if made.HasField("published") else None
+        statement = standing(made.published) if made.HasField("published") else None
         answer("standstill/node.attest/1", "done", {"drafts": drafts, "statement": statement})
         return
     for draft in made.drafts:
         for line in _lines(draft, names):
             click.echo(line)
-    click.echo("nothing was published" if dry_run else _sentence(made.published))
+    click.echo("nothing was published" if dry_run else sentence(made.published))
 
 
 @command.command()
@@ -182,12 +166,12 @@ def publish(config: Path, file: Any, as_json: bool) -> None:
     settings = load_config(config, NodeSettings)
     handles = {name: bytes.fromhex(site.handle) for name, site in (settings.site | settings.meter).items()}
     drafts = read_drafts(file.read(), handles)
-    with _node_at(config) as (admin, _):
+    with node_at(config) as (admin, _):
         published = admin.Publish(pb.PublishRequest(drafts=drafts))
     if as_json:
-        answer("standstill/node.publish/1", "done", {"statement": _standing(published)})
+        answer("standstill/node.publish/1", "done", {"statement": standing(published)})
         return
-    click.echo(_sentence(published))
+    click.echo(sentence(published))
 
 
 @command.command()
@@ -195,70 +179,27 @@ def publish(config: Path, file: Any, as_json: bool) -> None:
 @json_option
 def status(config: Path, as_json: bool) -> None:
     """Say what the node holds and owes. Exit 1: something is owed."""
+    from cli.node_view import read_view
+    from cli.node_waiting import waiting
     from standstill.v1 import node_admin_service_pb2 as pb
 
-    with _node_at(config) as (admin, _):
+    with node_at(config) as (admin, _):
         found = admin.GetStatus(pb.GetStatusRequest())
+        waits = waiting(read_view(admin.GetOwnState(pb.GetOwnStateRequest())))
     code = Exit.NOT_CONFIRMED if found.owed else Exit.DONE
     if as_json:
         said = "not_confirmed" if found.owed else "confirmed"
-        answer("standstill/node.status/1", said, _status_data(found), exit_code=code, as_of=found.now)
+        answer("standstill/node.status/1", said, _status_data(found, waits), exit_code=code, as_of=found.now)
     else:
-        for line in _status_lines(found):
+        for line in status_lines(found, waits):
             click.echo(line)
     end(code)
-
-
-@contextmanager
-def _node_at(config: Path) -> Iterator[tuple[node_admin_service_pb2_grpc.NodeAdminServiceStub, NodeSettings]]:
-    """The administration of the node that runs under a configuration."""
-    from daemon.channel import open_local_channel
-    from daemon.config import load_config
-    from node.config import NodeSettings
-    from node.daemon import admin_socket
-    from standstill.v1 import node_admin_service_pb2_grpc
-
-    settings = load_config(config, NodeSettings)
-    path = admin_socket(settings, config.parent)
-    if not path.is_socket():
-        hint(f"not reached: no node listens at {path}. Start it: standstill node run --config {config}")
-        end(Exit.NOT_REACHED)
-    with open_local_channel(path) as channel:
-        yield node_admin_service_pb2_grpc.NodeAdminServiceStub(channel), settings
-
-
-def _standing(published: pb.PublishResponse) -> dict[str, Any]:
-    return {
-        "index": published.index,
-        "identities": list(published.identities),
-        "checkpoint": published.checkpoint.decode(),
-    }
-
-
-def _sentence(published: pb.PublishResponse) -> str:
-    count = len(published.identities)
-    last = published.index + count - 1
-    where = f"index {published.index}" if count == 1 else f"indices {published.index} to {last}"
-    return f"{where}; identity {published.identities[0].hex()[:8]}{'' if count == 1 else ' and following'}"
 
 
 def _body(draft: pb.Draft) -> Message:
     from protocol.statements import KINDS
 
     return KINDS[draft.kind].body.FromString(draft.body)
-
-
-def _shown(draft: pb.Draft, names: dict[bytes, str]) -> dict[str, Any]:
-    """A draft in the form that `publish` reads."""
-    from cli.publish_format import as_table
-
-    body = _body(draft)
-    return {
-        "kind": body.DESCRIPTOR.name,
-        "period": draft.period if draft.HasField("period") else None,
-        "site": names.get(draft.site, draft.site.hex()),
-        "body": as_table(body),
-    }
 
 
 def _lines(draft: pb.Draft, names: dict[bytes, str]) -> Iterator[str]:
@@ -275,12 +216,16 @@ def _lines(draft: pb.Draft, names: dict[bytes, str]) -> Iterator[str]:
     energy = f"{body.energy.value:,} Wh" if body.HasField("energy") else "energy not measured"
     yield f"{site} P{draft.period}: {chips} | {energy}"
     for row in body.use:
-        label = q.Label.Name(row.label).removeprefix("LABEL_").lower()
+        label = q.Label.Name(row.label).removeprefix("LABEL_").lower() + (
+            f" ({row.exemption})" if row.exemption else ""
+        )
         operations = f", {row.operations.value:,} teraFLOP" if row.HasField("operations") else ""
         yield f"  {label:<12} {row.chip_class:<16} {row.held.value:>16,} chip-seconds{operations}"
 
 
-def _status_data(found: pb.GetStatusResponse) -> dict[str, Any]:
+def _status_data(found: pb.GetStatusResponse, waits: Sequence[Waiting]) -> dict[str, Any]:
+    from cli.publish_format import as_table
+
     return {
         "party": found.party,
         "agreement": found.agreement,
@@ -291,19 +236,22 @@ def _status_data(found: pb.GetStatusResponse) -> dict[str, Any]:
         "period": found.period if found.HasField("period") else None,
         "attested": found.attested if found.HasField("attested") else None,
         "owed": list(found.owed),
+        "waiting": [{"command": one.command, "about": one.about} for one in waits],
         "collectors": [{"site": one.site, "source": one.source, "state": one.state} for one in found.collectors],
         "order": {
             "level": found.level,
             "mode": found.mode or None,
             "sentence": found.level_line or None,
             "why": found.why or None,
+            "exemptions": [as_table(one) for one in found.exemptions],
             "own_digest": found.own_digest or None,
             "final_digest": found.final_digest or None,
         },
     }
 
 
-def _status_lines(found: pb.GetStatusResponse) -> Iterator[str]:
+def status_lines(found: pb.GetStatusResponse, waits: Sequence[Waiting] = ()) -> Iterator[str]:
+    """A status for people."""
     now = datetime.fromtimestamp(found.now, UTC)
     period = f"P{found.period} running" if found.HasField("period") else "the agreement has not started"
     yield f"{found.party}   agreement {found.agreement.hex()[:8]}   {now:%Y-%m-%d %H:%M:%S}Z   {period}"
@@ -313,6 +261,8 @@ def _status_lines(found: pb.GetStatusResponse) -> Iterator[str]:
     more = f" and {len(found.owed) - 10} more" if len(found.owed) > 10 else ""
     yield f"{'Owed':<12}{owed or '-'}{more}"
     yield from _order_lines(found)
+    for wait in waits:
+        yield f"{'Waiting':<12}{wait.about}: {wait.command}"
     for number, one in enumerate(found.collectors):
         yield f"{'Collectors' if number == 0 else '':<12}{one.site} ({one.source}): {one.state}"
 
@@ -324,8 +274,31 @@ def _order_lines(found: pb.GetStatusResponse) -> Iterator[str]:
         return
     if found.mode:
         yield f"{'Order':<12}{found.level_line}   [{found.mode}]"
+    for one in found.exemptions:
+        yield f"{'Exempt':<12}{one.name}: {', '.join(one.labels)}{_limits(one)}"
     own = f"own {found.own_digest.hex()[:8]}"
     final = f"final {found.final_digest.hex()[:8]}" if found.final_digest else "none final yet"
     yield f"{'State':<12}{own}, {final}"
     if found.why:
         yield f"{'Why':<12}{found.why}"
+
+
+def _limits(one: pb.ExemptionStatus) -> str:
+    """What is left of an exemption, in words."""
+    if not one.applies:
+        return "; needs a grant, and none runs: standstill node request"
+    parts = []
+    for limit in one.limits:
+        figures = []
+        if limit.HasField("chip_seconds"):
+            figures.append(f"{limit.chip_seconds_left:,} of {limit.chip_seconds:,} chip-seconds")
+        if limit.HasField("teraflop"):
+            figures.append(f"{limit.teraflop_left:,} of {limit.teraflop:,} teraFLOP")
+        unsure = f", {limit.unattested} attestations missing" if limit.unattested else ""
+        if figures:
+            parts.append(f"; left of {limit.by}: {', '.join(figures)}, P{limit.first} on{unsure}")
+    return "".join(parts)
+
+
+for _command in (*node_say.COMMANDS, *node_keys.COMMANDS):
+    command.add_command(_command)

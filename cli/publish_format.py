@@ -5,6 +5,7 @@
 
 One such object or a list of them. Names of fields may be as in the .proto files (`chip_class`) or in camel case.
 Integers may be strings. Byte fields and `site` are hexadecimal; a site may be given by its name in the configuration.
+A Clarification names the lab that it asks, a Reply its own and the question: `"inquiry": {"lab": "beta"}`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from protocol.wire import encode
 from standstill.v1 import header_pb2, node_admin_service_pb2
 
 MOST_DRAFTS: Final = 1_000
-_KEYS: Final = ("kind", "period", "site", "body")
+_KEYS: Final = ("kind", "period", "site", "inquiry", "body")
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _INTEGERS: Final = {
     FieldDescriptor.CPPTYPE_UINT32: 2**32 - 1,
@@ -62,6 +63,24 @@ def as_table(message: Message) -> dict[str, Any]:
     return {field.name: _as_value(field, value) for field, value in message.ListFields()}
 
 
+def as_statement(draft: node_admin_service_pb2.Draft, sites: Mapping[bytes, str] | None = None) -> dict[str, Any]:
+    """A statement to publish as :func:`read_drafts` reads it, without what it does not have.
+
+    Args:
+        draft: of a known kind.
+        sites: names in the configuration by handle; a site without one is shown by its handle.
+    """
+    body = KINDS[draft.kind].body.FromString(draft.body)
+    table: dict[str, Any] = {"kind": body.DESCRIPTOR.name}
+    if draft.HasField("period"):
+        table["period"] = draft.period
+    if draft.site:
+        table["site"] = (sites or {}).get(draft.site, draft.site.hex())
+    if draft.HasField("inquiry"):
+        table["inquiry"] = as_table(draft.inquiry)
+    return table | {"body": as_table(body)}
+
+
 def _as_value(field: Any, value: Any) -> Any:
     if field.is_repeated:
         return [_as_item(field, item) for item in value]
@@ -86,6 +105,10 @@ def _draft(item: object, where: str, sites: Mapping[str, bytes]) -> node_admin_s
         draft.period = _integer(table["period"], _path(where, "period"), 2**63 - 1)
     if table.get("site"):
         draft.site = _site(table["site"], _path(where, "site"), sites)
+    if table.get("inquiry") is not None:
+        place = _path(where, "inquiry")
+        draft.inquiry.SetInParent()
+        _fill(draft.inquiry, _table(table["inquiry"], place), place)
     return draft
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.leaf import EMPTY, Head
-from daemon.rows import resume, store_leaf
+from daemon.rows import header_of, resume, store_leaf
 from protocol.authoring import Draft, write_leaf
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.commitment import SALT_BYTES
@@ -24,7 +24,6 @@ from protocol.judgement import under_terms
 from protocol.keys import public_key
 from protocol.leaf import Cursor, KeyRing, ReadLeaf, read_leaves
 from protocol.statements import KINDS
-from standstill.v1 import envelope_pb2, header_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from daemon.clock import Clock
     from daemon.log_store import LogStore
     from protocol.agreement import Agreement
+    from standstill.v1 import envelope_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,5 +217,4 @@ def _last_time(store: LogStore, origin: str) -> int:
     head = store.head(origin)
     if head == EMPTY:
         return 0
-    envelope = envelope_pb2.Envelope.FromString(store.leaf(origin, head.size - 1).envelope)
-    return header_pb2.Header.FromString(envelope.payload).claimed_time
+    return header_of(store.leaf(origin, head.size - 1)).claimed_time

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import grpc
 
-from daemon.limits import DEFAULT_DEADLINE_SECONDS, MAX_RESPONSE_BYTES, UNBOUNDED
+from daemon.limits import DEFAULT_DEADLINE_SECONDS, MAX_LOCAL_RESPONSE_BYTES, MAX_RESPONSE_BYTES, UNBOUNDED
 from daemon.tls import Identity, channel_credentials, host
 
 # Servers answer more frequent pings than one in five minutes by closing the connection.
@@ -18,10 +18,10 @@ _KEEPALIVE_TIMEOUT_MS: Final = 20_000
 _FIRST_BACKOFF_MS: Final = 100
 _LAST_BACKOFF_MS: Final = 5_000
 
+_LARGEST: Final = "grpc.max_receive_message_length"
 _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
     ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
-    ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", _FIRST_BACKOFF_MS),
     ("grpc.max_reconnect_backoff_ms", _LAST_BACKOFF_MS),
 )
@@ -44,15 +44,16 @@ def open_channel(
         name: the other side's name, which its certificate is made out to.
         deadline: seconds given to calls that name no deadline.
     """
-    options = (*_OPTIONS, ("grpc.ssl_target_name_override", host(name)))
+    options = (*_OPTIONS, (_LARGEST, MAX_RESPONSE_BYTES), ("grpc.ssl_target_name_override", host(name)))
     channel = grpc.secure_channel(address, channel_credentials(own, peer), options)
     return grpc.intercept_channel(channel, _Deadlines(deadline))
 
 
 def open_local_channel(path: Path, *, deadline: float = DEFAULT_DEADLINE_SECONDS) -> grpc.Channel:
     """Open a channel to a daemon of this machine by its Unix socket; the socket's mode says who may."""
+    options = (*_OPTIONS, (_LARGEST, MAX_LOCAL_RESPONSE_BYTES))
     credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
-    channel = grpc.secure_channel(f"unix:{path.resolve()}", credentials, _OPTIONS)
+    channel = grpc.secure_channel(f"unix:{path.resolve()}", credentials, options)
     return grpc.intercept_channel(channel, _Deadlines(deadline))
 
 

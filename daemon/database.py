@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, make_url, select
@@ -43,6 +45,7 @@ class Database:
         self._lock = threading.Lock()
         self._writing = engine.execution_options(**{_WRITES: True})
         self._writer: Connection | None = None
+        self._is_sqlite = engine.dialect.name == "sqlite"
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.OperationalError
 
     @contextlib.contextmanager
@@ -57,13 +60,33 @@ class Database:
         """
         with self._lock:
             try:
-                # One connection for all: asking the pool each time costs as much as a statement does.
-                connection = self._writer = self._writer or self._writing.connect()
-                with connection.begin():
-                    yield connection
+                writer = self._writer_connection()
+                driver: Any = writer.connection.driver_connection
+                try:
+                    # SQLite's write lock is taken at once: who begins by reading could not get it later.
+                    if self._is_sqlite:
+                        driver.execute("BEGIN IMMEDIATE")
+                    yield writer
+                    driver.commit()
+                except BaseException:
+                    driver.rollback()
+                    raise
             except (OperationalError, self._driver_error) as error:
                 self._forget_writer()
                 raise _unavailable(error) from error
+
+    def _writer_connection(self) -> Connection:
+        """The one connection of all transactions: asking the pool each time costs as much as a statement does.
+
+        For SQLAlchemy it is in a transaction that never ends, and the driver begins and ends those of the database: its
+        own ways to begin and to commit take longer than inserting a row.
+        """
+        if self._writer is not None and self._writer.invalidated:
+            self._forget_writer()
+        if self._writer is None:
+            self._writer = self._writing.connect()
+            self._writer.begin()
+        return self._writer
 
     def _forget_writer(self) -> None:
         """What failed is not used again: the next transaction starts afresh."""
@@ -98,7 +121,7 @@ class Database:
 
     def sql(self, statement: str) -> str:
         """A statement with `?` for parameters, as this driver wants it written."""
-        return statement if self.engine.dialect.name == "sqlite" else statement.replace("?", "%s")
+        return statement if self._is_sqlite else statement.replace("?", "%s")
 
     def close(self) -> None:
         """Close all connections and let go of the lock."""
@@ -170,6 +193,10 @@ def _engine(url: URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        # The driver asks values of any other type than its own few how they wish to be stored, bytes and None among
+        # them, and makes an error of every answer that it does not get: half of what inserting a row takes.
+        sqlite3.register_adapter(bytes, bytes)
+        sqlite3.register_adapter(NoneType, lambda none: none)
     return engine
 
 
@@ -186,9 +213,9 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes the write lock at once: one that begins by reading could not get it later without starting over.
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # Those of the writer are begun by Database.transaction.
+    if not connection.get_execution_options().get(_WRITES):
+        connection.connection.cursor().execute("BEGIN")
 
 
 def _writer_lock(engine: Engine) -> contextlib.AbstractContextManager[None]:

@@ -203,7 +203,7 @@ def found(
                 _log_founding(agreement, party, store, accepted)
             size = store.head(party.origin).size if party.origin in store.origins() else 0
             # Root keys may be far away by the time that this is repeated.
-            roots = _root_seeds(party, root_keys or base / KEYS) if size < len(drafts) else ()
+            roots = root_seeds(party, root_keys or base / KEYS) if size < len(drafts) else ()
             author = open_author(agreement, store, Seeds(log=log, root=roots), clock, Cursor(party.origin, party.name))
             if drafts[size:]:
                 author.publish(drafts[size:])
@@ -349,8 +349,12 @@ def _log_founding(agreement: Agreement, party: agreement_pb2.Party, store: LogSt
             store.append(tx, party.origin, EMPTY, [store_leaf(leaf, read)])
 
 
-def _root_seeds(party: agreement_pb2.Party, directory: Path) -> tuple[bytes, ...]:
-    """As many root seeds of the party as must sign."""
+def root_seeds(party: agreement_pb2.Party, directory: Path) -> tuple[bytes, ...]:
+    """As many root seeds of the party as must sign, 32 bytes each.
+
+    Raises:
+        Refused: SECRET_ABSENT where the directory has fewer.
+    """
     seeds = [read_seed(path) for path in sorted(directory.glob("root-*.key"))]
     own = [seed for seed in seeds if public_key(seed) in party.root_keys][: party.root_threshold]
     what = f"expected {party.root_threshold} root keys of {party.name}, found {len(own)}; name their directory"

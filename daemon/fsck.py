@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row
 
 from daemon.leaf import StoredLeaf
 from daemon.log_store import LogStore
+from daemon.schema import leaf_key
 from protocol.checkpoint import parse_checkpoint
 from protocol.commitment import BODY_TAG, ENTRY_TAG, commit
 from protocol.errors import Refused
@@ -116,13 +117,19 @@ class _Check:
 
     def _extra(self) -> Iterator[Damage]:
         """Rows that this log should not have: it would serve them once it has grown as far."""
-        expected = {"leaves": self._log.size, "tiles": self._log.size // TILE_WIDTH}
-        expected["tiles"] += sum(self._done) + sum(1 for row in self._rows if row)
-        for table, count in expected.items():
-            statement = f"SELECT count(*) FROM {table} WHERE log_id = ?"  # noqa: S608 - our own names
-            found = self._connection.exec_driver_sql(self._store.database.sql(statement), (self._log.id,)).scalar()
-            if found != count:
-                yield Damage(table, f"expected {count} rows, found {found}")
+        log_id, size = self._log.id, self._log.size
+        keys = leaf_key(log_id, 0), leaf_key(log_id + 1, 0)
+        tiles = size // TILE_WIDTH + sum(self._done) + sum(1 for row in self._rows if row)
+        # A leaf names its log twice, in its key and for the index of kinds.
+        yield from self._count("leaves", "id >= ? AND id < ?", keys, size)
+        yield from self._count("leaves", "id >= ? AND id < ? AND log_id <> ?", (*keys, log_id), 0)
+        yield from self._count("tiles", "log_id = ?", (log_id,), tiles)
+
+    def _count(self, table: str, condition: str, parameters: tuple[int, ...], expected: int) -> Iterator[Damage]:
+        statement = f"SELECT count(*) FROM {table} WHERE {condition}"  # noqa: S608 - our own names
+        found = self._connection.exec_driver_sql(self._store.database.sql(statement), parameters).scalar()
+        if found != expected:
+            yield Damage(table, f"expected {expected} rows, found {found}")
 
     def _note(self, frontier: Frontier) -> Iterator[Damage]:
         """The newest note must speak of the tree of the leaves at its size."""

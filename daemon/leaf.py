@@ -30,8 +30,6 @@ class StoredLeaf(NamedTuple):
         audience: `Audience` of the body; AUDIENCE_SEALED where no header could be read.
         leaf_hash: RFC 6962 leaf hash of the entry, 32 bytes.
         leaf_salt: salt of the entry, 32 bytes.
-        identity: statement identity, 32 bytes; empty where no envelope could be read.
-        site: site handle, 16 bytes or empty.
         refusal: reason for which the statement was refused; None if it was accepted.
         body_salt: salt of the body commitment, 32 bytes; None where the body is not held.
         envelope: serialized Envelope, exact bytes.
@@ -44,8 +42,6 @@ class StoredLeaf(NamedTuple):
     audience: int
     leaf_hash: bytes
     leaf_salt: bytes
-    identity: bytes
-    site: bytes
     refusal: str | None
     body_salt: bytes | None
     envelope: bytes

@@ -10,6 +10,9 @@ MAX_REQUEST_BYTES: Final = 1 << 20
 MAX_RESPONSE_BYTES: Final = 4 << 20
 """The largest response that a client accepts; gRPC's own default, stated."""
 
+MAX_LOCAL_RESPONSE_BYTES: Final = 64 << 20
+"""The same from a daemon of this machine, which may hand out its whole state with the terms that are proposed in it."""
+
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
 """What a channel adds to calls that name no deadline."""
 

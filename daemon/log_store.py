@@ -15,8 +15,10 @@ from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import Connection, Row
 
+from daemon import log_sql as sql
 from daemon.database import Database, open_database
 from daemon.leaf import Head, StoredLeaf
+from daemon.schema import leaf_key
 from daemon.tile_cache import TileCache
 from protocol.checkpoint import parse_checkpoint
 from protocol.errors import Reason, Refused, require
@@ -35,26 +37,6 @@ BATCH_BYTES: Final = 1 << 18
 
 _LEAF_OVERHEAD_BYTES: Final = 96
 _PART_LEAVES: Final = 100
-
-
-_COLUMNS: Final = (
-    "idx, kind, period, audience, leaf_hash, leaf_salt, identity, site, refusal, body_salt, envelope, body"
-)
-_VALUES: Final = ", ".join("?" * len(StoredLeaf._fields))
-_LOG: Final = "SELECT id, size, root, frontier, note, note_size FROM logs WHERE origin = ?"
-_INSERT: Final = f"INSERT INTO leaves (log_id, {_COLUMNS}) VALUES ({{log_id}}, {_VALUES})"  # noqa: S608 - our names
-_UPSERT_TILE: Final = (
-    "INSERT INTO tiles (log_id, level, idx, hashes) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT (log_id, level, idx) DO UPDATE SET hashes = excluded.hashes"
-)
-_SWAP_HEAD: Final = "UPDATE logs SET size = ?, root = ?, frontier = ? WHERE id = ? AND size = ? AND root = ?"
-_SELECT: Final = f"SELECT {_COLUMNS} FROM leaves WHERE log_id = ?"  # noqa: S608 - our own names
-_RANGE: Final = f"{_SELECT} AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?"
-_BY_KIND: Final = f"{_SELECT} AND kind = ?"
-_OPENINGS: Final = (
-    "SELECT idx, audience, leaf_salt, body_salt, envelope, body FROM leaves "
-    "WHERE log_id = ? AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?"
-)
 
 
 Opening = tuple[int, int, bytes, bytes | None, bytes, bytes | None]
@@ -129,8 +111,7 @@ class LogStore:
             Refused: UNKNOWN_ORIGIN; :class:`Conflict` where the head is another or an index is not the next one.
         """
         log_id, frontier = self._open_for_append(tx, origin, expected)
-        following = range(expected.size, expected.size + len(leaves))
-        if any(leaf.sequence != index for leaf, index in zip(leaves, following, strict=True)):
+        if [leaf.sequence for leaf in leaves] != list(range(expected.size, expected.size + len(leaves))):
             raise Conflict(origin, f"expected leaves from index {expected.size} on without gaps")
         if not leaves:
             return expected
@@ -139,8 +120,9 @@ class LogStore:
         head = Head(after.size, after.root())
         self._swap_head(tx, origin, log_id, expected, head, after)
         # The number of the log stands in the statement, so that the leaves are the rows.
+        insert = self.database.sql(sql.INSERT.format(log_id=log_id, first=leaf_key(log_id, 0)))
         rows = list(map(tuple, leaves))  # drivers bind plain tuples faster than named ones
-        self.database.cursor(tx).executemany(self.database.sql(_INSERT.format(log_id=log_id)), rows)
+        self.database.cursor(tx).executemany(insert, rows)
         edge = self._write_tiles(tx, origin, log_id, expected, hashes)
         self._ends[origin] = _End(log_id, head, after, edge)
         return head
@@ -175,7 +157,7 @@ class LogStore:
         # Two writers that read the same head must not both move it: that would sign two trees of one size. The row
         # count says which of them did; this row is all that stands between a mistake and a split view.
         swapped = self.database.cursor(tx)
-        swapped.execute(self.database.sql(_SWAP_HEAD), (head.size, head.root, after.to_bytes(), log_id, *expected))
+        swapped.execute(self.database.sql(sql.SWAP_HEAD), (head.size, head.root, after.to_bytes(), log_id, *expected))
         if swapped.rowcount != 1:
             raise Conflict(origin, f"expected size {expected.size}, found that another writer was first")
 
@@ -198,7 +180,7 @@ class LogStore:
             else:
                 rows.append((log_id, name.level, name.index, tile.to_bytes()))
         if rows:
-            self.database.cursor(tx).executemany(self.database.sql(_UPSERT_TILE), rows)
+            self.database.cursor(tx).executemany(self.database.sql(sql.UPSERT_TILE), rows)
         return rest
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -245,7 +227,7 @@ class LogStore:
         """
         with self.database.reading(tx) as connection:
             log_id = self._log_id(connection, origin)
-            row = connection.exec_driver_sql(self.database.sql(f"{_SELECT} AND idx = ?"), (log_id, index)).first()
+            row = connection.exec_driver_sql(self.database.sql(sql.LEAF), (leaf_key(log_id, index),)).first()
         if row is None:
             raise Refused(Reason.INDEX_OUT_OF_RANGE, "index", f"expected an index below the size, found {index}")
         return StoredLeaf._make(row)
@@ -256,7 +238,7 @@ class LogStore:
         Raises:
             Refused: UNKNOWN_ORIGIN.
         """
-        return [StoredLeaf._make(row) for row in self._some(_RANGE, origin, start, end, tx)]
+        return [StoredLeaf._make(row) for row in self._some(sql.RANGE, origin, start, end, tx)]
 
     def openings(self, origin: str, start: int, end: int) -> list[Opening]:
         """As :meth:`batch`, only what a leaf is served from: a log is streamed more often than anything else is read.
@@ -264,7 +246,7 @@ class LogStore:
         Raises:
             Refused: UNKNOWN_ORIGIN.
         """
-        return cast("list[Opening]", self._some(_OPENINGS, origin, start, end, None))
+        return cast("list[Opening]", self._some(sql.OPENINGS, origin, start, end, None))
 
     def _some(self, statement: str, origin: str, start: int, end: int, tx: Connection | None) -> list[Row[Any]]:
         """The first rows of a range that ends in envelope and body: as many as a message takes."""
@@ -272,7 +254,8 @@ class LogStore:
         room = BATCH_BYTES
         with self.database.reading(tx) as connection:
             log_id = self._log_id(connection, origin)
-            rows = connection.exec_driver_sql(self.database.sql(statement), (log_id, start, end, BATCH_LEAVES))
+            keys = leaf_key(log_id, start), leaf_key(log_id, end)
+            rows = connection.exec_driver_sql(self.database.sql(statement), (*keys, BATCH_LEAVES))
             for part in rows.partitions(_PART_LEAVES):
                 for row in part:
                     room -= len(row[-2]) + len(row[-1] or b"") + _LEAF_OVERHEAD_BYTES
@@ -311,7 +294,7 @@ class LogStore:
             if bound is not None:
                 condition += f" AND period {sign} ?"
                 parameters.append(bound)
-        statement = self.database.sql(f"{_BY_KIND}{condition} ORDER BY period, idx")
+        statement = self.database.sql(f"{sql.BY_KIND}{condition} ORDER BY period, id")
         with self.database.reading(tx) as connection:
             log_id = self._log_id(connection, origin)
             rows = connection.exec_driver_sql(statement, (log_id, kind, *parameters))
@@ -355,8 +338,8 @@ class LogStore:
         hashes = split_hashes(stored) if stored is not None else []
         if stored is None and tile.level == 0:
             start = tile.index * TILE_WIDTH
-            statement = "SELECT leaf_hash FROM leaves WHERE log_id = ? AND idx >= ? AND idx < ? ORDER BY idx"
-            rows = connection.exec_driver_sql(self.database.sql(statement), (log_id, start, start + tile.width))
+            keys = leaf_key(log_id, start), leaf_key(log_id, start + tile.width)
+            rows = connection.exec_driver_sql(self.database.sql(sql.HASHES), keys)
             hashes = list(rows.scalars())
         enough = 1 <= tile.width <= len(hashes)
         require(enough, Reason.INDEX_OUT_OF_RANGE, "tile", f"expected up to {len(hashes)} hashes, not {tile.width}")
@@ -388,7 +371,7 @@ class LogStore:
         Raises:
             Refused: UNKNOWN_ORIGIN.
         """
-        row = connection.exec_driver_sql(self.database.sql(_LOG), (origin,)).first()
+        row = connection.exec_driver_sql(self.database.sql(sql.LOG), (origin,)).first()
         if row is None:
             raise Refused(Reason.UNKNOWN_ORIGIN, "origin", f"expected a log of this store, found {origin}")
         return row

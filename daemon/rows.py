@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from daemon.leaf import EMPTY, StoredLeaf, storable
-from standstill.v1 import header_pb2, membership_pb2
+from protocol.envelope import parse_envelope
+from standstill.v1 import envelope_pb2, header_pb2, membership_pb2
 
 if TYPE_CHECKING:
     from daemon.log_store import LogStore
     from protocol.leaf import Cursor, ReadLeaf
-    from standstill.v1 import envelope_pb2
 
 
 def resume(store: LogStore, cursor: Cursor) -> Cursor:
@@ -31,13 +31,23 @@ def resume(store: LogStore, cursor: Cursor) -> Cursor:
     return replace(cursor, index=head.size, previous=last.leaf_hash)
 
 
+def header_of(row: StoredLeaf) -> header_pb2.Header:
+    """The header of a leaf that was read when it was stored; of one with kind 0 none could be."""
+    return header_pb2.Header.FromString(envelope_pb2.Envelope.FromString(row.envelope).payload)
+
+
+def identity_of(row: StoredLeaf) -> bytes:
+    """The identity of a statement whose header was read when it was stored, 32 bytes."""
+    return parse_envelope(row.envelope).identity()
+
+
 def store_leaf(leaf: envelope_pb2.Leaf, read: ReadLeaf) -> StoredLeaf:
     """The row of a leaf that was read."""
     header, body_salt = read.header, leaf.body_salt
     if header is None:
-        kind, period, audience, site = 0, None, header_pb2.AUDIENCE_SEALED, b""
+        kind, period, audience = 0, None, header_pb2.AUDIENCE_SEALED
     else:
-        kind, audience, site = header.kind, header.audience, header.site
+        kind, audience = header.kind, header.audience
         period = header.period if header.HasField("period") else None
     refusal = storable(read.refusal) if read.refusal is not None else None
     salt, body = (body_salt, leaf.body) if body_salt else (None, None)
@@ -49,8 +59,6 @@ def store_leaf(leaf: envelope_pb2.Leaf, read: ReadLeaf) -> StoredLeaf:
         audience,
         read.leaf_hash,
         leaf.leaf_salt,
-        read.identity,
-        site,
         refusal,
         salt,
         leaf.envelope,

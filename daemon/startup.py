@@ -60,7 +60,7 @@ def open_own_log(
         agreement: the terms.
         party: whose log it is.
         store: holds the log.
-        seeds: log and statement key.
+        seeds: log and statement key; with root keys instead of a statement key, whoever names new ones.
         clock: the time that statements will claim.
         full: derive the whole log again from its leaves, not only its end.
 
@@ -71,7 +71,8 @@ def open_own_log(
     require(known, Reason.NOT_FOUNDED, party.origin, "expected a log with its Founding; run `found` first")
     _require_sound(store, party.origin, full=full)
     author = open_author(agreement, store, seeds, clock, Cursor(party.origin, party.name))
-    in_force = public_key(seeds.statement) in author.keys.statement
+    by_root = bool(seeds.root) and not seeds.statement
+    in_force = by_root or public_key(seeds.statement) in author.keys.statement
     what = (
         f"expected the statement key of KeySet {author.keys.version}; restore it from a copy, or publish a new KeySet"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 import time
@@ -13,15 +14,28 @@ from daemon.channel import open_channel, open_local_channel
 from daemon.clock import open_clock
 from daemon.enrolment import Enrolled, Newcomer, enrol, found, write_config
 from daemon.files import write_whole
+from daemon.keyfiles import SEED_BYTES
 from daemon.tls import CERTIFICATE_FILE, load_certificate, make_certificate, read_certificate
-from demo.figures import PUE_HIGH_MILLI, PUE_LOW_MILLI, Played, lab_table, meter_table, most_in
-from demo.scenario import DAY, LABS, METER, PARTIES, START, SUPPLIER, VERIFIER, Timeline, draft
+from demo.figures import PUE_HIGH_MILLI, PUE_LOW_MILLI, Played, lab_table, meter_table
+from demo.scenario import (
+    COUNCIL,
+    LABS,
+    METER,
+    PARTIES,
+    ROLES,
+    SEATS,
+    START,
+    VERIFIER,
+    seat_classes,
+    terms_of,
+)
 from node.config import FILE as NODE_FILE
 from node.config import MeterSettings, NodeSettings, SiteSettings
 from node.config import PeerSettings as NodePeer
 from protocol.agreement import Agreement, read_agreement
+from protocol.keys import public_key
 from protocol.wire import encode
-from standstill.v1 import agreement_pb2, audit_service_pb2_grpc, node_admin_service_pb2_grpc
+from standstill.v1 import audit_service_pb2_grpc, node_admin_service_pb2_grpc
 from verifier.config import AuditorSettings, PeerSettings, VerifierSettings
 
 if TYPE_CHECKING:
@@ -37,30 +51,29 @@ STOP_SECONDS: Final = 15.0
 LOOK_SECONDS: Final = 60
 """Injected seconds between two looks of the verifier at each log."""
 
-_ROLES: Final = {
-    SUPPLIER: agreement_pb2.ROLE_SUPPLIER,
-    METER: agreement_pb2.ROLE_METER,
-    VERIFIER: agreement_pb2.ROLE_VERIFIER,
-}
-_OWNERS: Final = {
-    "alpha": "Alpha Holding",
-    "beta": "Beta Inc",
-    "gamma": "Gamma KK",
-    SUPPLIER: "Chipco",
-    METER: "Gridco",
-    VERIFIER: "University A",
-}
-
 
 class DemoFailed(Exception):
     """Something of the demo did not come up or did not happen in time."""
 
 
 class Cluster:
-    """Three labs, a supplier, a meter operator and a verifier, each a process of its own; an auditor who asks."""
+    """Every party of the agreement, each a process of its own; an auditor who asks.
 
-    def __init__(self, home: Path, timeline: Timeline, players: Mapping[str, Played], seed: int) -> None:
-        """Plan a cluster below `home`, which must be empty; nothing runs before :meth:`start`."""
+    Attributes:
+        home: everything is below it.
+        agreement: the terms, with everybody's keys.
+        seats: seeds of the council's seats, 32 bytes each, by name.
+    """
+
+    def __init__(self, home: Path, text: str, players: Mapping[str, Played], seed: int) -> None:
+        """Plan a cluster below `home`, which must be empty; nothing runs before :meth:`start`.
+
+        Args:
+            home: everything goes below it.
+            text: of the terms, with keys that are still to come.
+            players: what each lab does and says.
+            seed: of the meters' random errors.
+        """
         self.home = home
         self._players, self._seed = players, seed
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -68,9 +81,12 @@ class Cluster:
         self._admins: dict[str, node_admin_service_pb2_grpc.NodeAdminServiceStub] = {}
         self._now = 0
         self.set_clock(START - LOOK_SECONDS)
+        self._owners = {party.name: party.owner for party in terms_of(text).parties}
         self._enrolled = {name: self._enrol(name) for name in PARTIES}
+        # Who sits on the council signs by hand; the council's node only carries the ballots.
+        self.seats = {seat: secrets.token_bytes(SEED_BYTES) for seats in SEATS.values() for seat in seats}
         make_certificate(AUDITOR, self._directory(AUDITOR))
-        self.agreement = self._compile(timeline)
+        self.agreement = self._compile(text)
         (home / "agreement").write_bytes(self.agreement.data)
         (home / "trust").write_text(f"{self.agreement.digest.hex()}\n")
 
@@ -85,18 +101,18 @@ class Cluster:
         is_lab = name in LABS
         newcomer = Newcomer(
             name=name,
-            roles=[agreement_pb2.ROLE_LAB if is_lab else _ROLES[name]],
-            owner=_OWNERS[name],
+            roles=[ROLES[name]],
+            owner=self._owners[name],
             sites=[self._players[name].lab.site] if is_lab else [],
             metered_by=METER if is_lab else "",
             pue_milli=(PUE_LOW_MILLI, PUE_HIGH_MILLI),
         )
         return enrol(newcomer, self._directory(name))
 
-    def _compile(self, timeline: Timeline) -> Agreement:
-        terms = draft(timeline, max(most_in(played, "eval", DAY) for played in self._players.values()))
-        terms.parties.extend(enrolled.party for enrolled in self._enrolled.values())
-        return read_agreement(encode(terms))
+    def _compile(self, text: str) -> Agreement:
+        described = {name: enrolled.party for name, enrolled in self._enrolled.items()}
+        described[COUNCIL].seats.extend(seat_classes(lambda seat: public_key(self.seats[seat])))
+        return read_agreement(encode(terms_of(text, described)))
 
     def _certificate(self, name: str) -> Path:
         return (self.home / name / CERTIFICATE_FILE).resolve()

@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from demo.scenario import PERIOD, START, STOPPED, Timeline, Watts, group_of, limits
+from demo.scenario import DAY, EXEMPT, PERIOD, SLOWED, START, STOPPED, Timeline, Watts, group_of, limits
 from protocol.errors import Reason, Refused, require
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from node.collect import PeriodFigures, Trace
 
+PACE_MILLI: Final = 450
+"""Thousandths of their earlier training at which labs go on under the slowdown, which allows half."""
 SECRET_CHIPS: Final = 192
 """Accelerators that gamma trains on in secret."""
 ADMITTED_SHARE: Final = 250
@@ -138,11 +140,12 @@ def energy_range(held: Mapping[str, int], table: Mapping[str, Watts]) -> tuple[i
     return -(-least // WATT_SECONDS), most // WATT_SECONDS
 
 
-def wound_down(hour: Hour, keep_milli: int, table: Mapping[str, Watts]) -> Hour:
-    """The hour with this share of stopped work left, in thousandths; the rest of its chips idle."""
+def wound_down(hour: Hour, keep_milli: int, table: Mapping[str, Watts], labels: Collection[str] = STOPPED) -> Hour:
+    """The hour with this share of the work of some labels left, in thousandths; the rest of its chips idle."""
     held = dict(hour.held)
-    for label in STOPPED:
-        stopped = held.get(label, 0) * (1_000 - keep_milli) // 1_000
+    for label in labels:
+        # Rounded up: never more than the share is left.
+        stopped = -(held.get(label, 0) * (keep_milli - 1_000) // 1_000)
         if stopped:
             held[label] -= stopped
             held["idle"] = held.get("idle", 0) + stopped
@@ -155,11 +158,27 @@ def wound_down(hour: Hour, keep_milli: int, table: Mapping[str, Watts]) -> Hour:
 
 def truth(lab: Lab, period: int, timeline: Timeline) -> Hour:
     """What an honest lab does in a period."""
-    hour = lab.hours[period % len(lab.hours)]
-    if period < timeline.winding:
-        return hour
-    left = max(timeline.paused - 1 - period, 0)
-    return wound_down(hour, left * 1_000 // timeline.wind_down, lab.power)
+    hour = _recorded(lab, period)
+    if period >= timeline.slowed:
+        trained = sum(hour.held.get(label, 0) for label in SLOWED)
+        # At the same pace every hour, so that no day has more than the slowdown allows it.
+        keep = min(_pace(lab, timeline) * 1_000 // max(trained, 1), 1_000)
+        hour = wound_down(hour, keep, lab.power, SLOWED)
+    if period >= timeline.winding:
+        left = max(timeline.paused - 1 - period, 0)
+        hour = wound_down(hour, left * 1_000 // timeline.wind_down, lab.power)
+    return hour
+
+
+def _recorded(lab: Lab, period: int) -> Hour:
+    return lab.hours[period % len(lab.hours)]
+
+
+def _pace(lab: Lab, timeline: Timeline) -> int:
+    """Chip-seconds an hour that a lab trains under the slowdown: a share of its mean before."""
+    before = range(timeline.first, timeline.slowing)
+    trained = sum(_recorded(lab, period).held.get(label, 0) for period in before for label in SLOWED)
+    return trained * PACE_MILLI // (1_000 * len(before))
 
 
 def secretly_training(hour: Hour, lab: Lab) -> tuple[Hour, Hour]:
@@ -216,18 +235,26 @@ def most_in(played: Played, label: str, periods: int) -> int:
     return max(sum(held[max(end - periods, 0) : end]) for end in range(1, len(held) + 1))
 
 
+def most_exempt(players: Iterable[Played]) -> dict[str, int]:
+    """Most chip-seconds that any lab uses in a day of each kind of exempt work."""
+    listed = list(players)
+    return {label: max(most_in(played, label, DAY) for played in listed) for label in EXEMPT}
+
+
 def lab_table(played: Played) -> str:
     """The hourly table that the lab's node collects from."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["hour", "site", "chip_class", "chips", "label", "chip_seconds", "watt_hours"])
+    writer.writerow(["hour", "site", "chip_class", "chips", "label", "chip_seconds", "watt_hours", "exemption"])
     lab = played.lab
     for period, hour in enumerate(played.said):
         labels = sorted(hour.held)
         # The table wants energy by row; only the sum is attested.
         for number, label in enumerate(labels):
             energy = hour.watt_hours if number == 0 else 0
-            writer.writerow([_time(period), lab.site, lab.chip_class, hour.chips, label, hour.held[label], energy])
+            exemption = label if label in EXEMPT else ""
+            row = (_time(period), lab.site, lab.chip_class, hour.chips, label, hour.held[label], energy, exemption)
+            writer.writerow(row)
     return out.getvalue()
 
 

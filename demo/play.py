@@ -7,15 +7,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from daemon.files import write_whole
 from demo.cluster import AUDITOR, Cluster
-from demo.figures import Lab, lab_from_trace, play
-from demo.scenario import LABS, TRACES, VERIFIER, Timeline, power
+from demo.figures import Lab, lab_from_trace, most_exempt, play
+from demo.scenario import LABS, PRESET, TRACES, VERIFIER, Timeline, power, terms_of, terms_text
 from demo.stage import ACTS, CHEAT, Stage
+from language.difference import differences
 from node.collect import Trace, read_trace
 from standstill.v1 import audit_service_pb2
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 TABLES: Final = {"alpha": "kalos.csv", "beta": "earth.csv", "gamma": "smc.csv"}
 """Shipped figures of real clusters, by the fictitious lab that they play."""
 
-_OURS: Final = ("trust", "agreement", "*.jsonl", "*.bundle", "*.spoiled")
+_OURS: Final = ("trust", "agreement", "*.agreement", "*.jsonl", "*.bundle", "*.spoiled")
 """What a demo leaves in its directory."""
 
 YOURS: Final = "alpha"
@@ -41,11 +44,13 @@ class Outcome:
 
     Attributes:
         claims: everything that had to come out true.
+        terms: the preset and the terms that were made of it, as texts.
         bundles: evidence, one file per claim about a lab and a period.
         seconds: real time that it took.
     """
 
     claims: tuple[Claim, ...]
+    terms: tuple[Path, Path]
     bundles: tuple[Path, ...]
     seconds: int
 
@@ -70,10 +75,12 @@ def perform(view: View, out: Path, trace: Trace | None, seed: int, *, answers: T
     for name, played in players.items():
         for note in played.lab.notes:
             view.quote(f"{name}: {note}")
+    text = terms_text(timeline, most_exempt(players.values()))
     with tempfile.TemporaryDirectory(prefix="standstill-") as home:
-        cluster = Cluster(Path(home), timeline, players, seed)
-        stage = Stage(cluster, timeline, players, view)
+        cluster = Cluster(Path(home), text, players, seed)
+        stage = Stage(cluster, timeline, players, view, partial(_ask, cluster, answers))
         try:
+            terms = _show_terms(text, view, out)
             for number, (name, act) in enumerate(ACTS, 1):
                 view.act(number, name)
                 before = len(stage.claims)
@@ -81,7 +88,8 @@ def perform(view: View, out: Path, trace: Trace | None, seed: int, *, answers: T
                 view.claims(stage.claims[before:])
             bundles = _bundles(stage, out)
             view.verdicts({lab: stage.verdicts(lab, timeline.first, timeline.last) for lab in LABS})
-            _ask(cluster, answers)
+            stage.ask("status")
+            stage.ask("findings", CHEAT)
         finally:
             cluster.stop()
             _keep(cluster, out)
@@ -90,7 +98,7 @@ def perform(view: View, out: Path, trace: Trace | None, seed: int, *, answers: T
         stage.claim(f"{bundle.name} verifies offline, all services stopped", _verify(bundle, view))
     stage.claim("the same bundle with one byte changed does not", not _verify(_spoiled(bundles[-1]), None))
     view.claims(stage.claims[before:])
-    return Outcome(tuple(stage.claims), tuple(bundles), view.seconds)
+    return Outcome(tuple(stage.claims), terms, tuple(bundles), view.seconds)
 
 
 def labs(trace: Trace | None) -> dict[str, Lab]:
@@ -134,16 +142,28 @@ def _bundles(stage: Stage, out: Path) -> list[Path]:
     return paths
 
 
-def _ask(cluster: Cluster, answers: TextIO) -> None:
-    """The auditor's view, by the commands that an auditor types."""
+def _show_terms(text: str, view: View, out: Path) -> tuple[Path, Path]:
+    """Leave the preset and the terms as texts, and say how far they differ."""
+    texts = {out / f"{PRESET.name}.agreement": PRESET.text, out / "demo.agreement": text}
+    with _writing(out):
+        for path, said in texts.items():
+            write_whole(path, said.encode())
+    counts = Counter(str(change.direction) for change in differences(terms_of(PRESET.text), terms_of(text)))
+    listed = ", ".join(f"{count} {direction}" for direction, count in counts.items())
+    preset, played = texts
+    view.terms(f"{played}: the preset {PRESET.name} with {counts.total()} changes ({listed})")
+    return preset, played
+
+
+def _ask(cluster: Cluster, answers: TextIO, *words: str) -> None:
+    """Ask as an auditor does, by the command that an auditor types."""
     profile = cluster.home / AUDITOR
     address = (cluster.home / VERIFIER / "address").read_text().strip()
     write_whole(profile / "verifier.toml", f'address = "{address}"\n'.encode())
     write_whole(profile / "verifier.crt", (cluster.home / VERIFIER / "tls.crt").read_bytes())
     write_whole(profile / "trust", (cluster.home / "trust").read_bytes())
-    for command in (["status"], ["findings", CHEAT]):
-        print(f"\n$ standstill audit {' '.join(command)}", file=answers, flush=True)
-        subprocess.run([*_PROGRAM, "audit", *command, "--profile", str(profile)], check=False, stdout=answers)
+    print(f"\n$ standstill audit {' '.join(words)}", file=answers, flush=True)
+    subprocess.run([*_PROGRAM, "audit", *words, "--profile", str(profile)], check=False, stdout=answers)
 
 
 _PROGRAM: Final = (sys.executable, "-m", "cli.main")

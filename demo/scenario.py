@@ -1,37 +1,63 @@
-"""What happens when, and under which agreement."""
+"""What happens when, and under which agreement: the preset `frontier-lab`, with a few clocks turned faster."""
 
 from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from language.context import Materials
+from language.lower import compile_text
+from language.parse import parse
+from language.presets import PRESETS
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import condition_pb2, pledge_pb2
 from standstill.v1 import quantity_pb2 as q
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 TRACES: Final = Path(__file__).parent / "traces"
+PRESET: Final = PRESETS["frontier-lab"]
 START: Final = 1_798_934_400
-"""Start of period 0: 2027-01-03 00:00 UTC. Injected time, so any date serves."""
+"""Start of period 0, as the preset has it: 2027-01-03 00:00 UTC. Injected time, so any date serves."""
 PERIOD: Final = 3_600
 DAY: Final = 24
 """Periods in a day."""
 LABS: Final = ("alpha", "beta", "gamma")
 SUPPLIER: Final = "chipco"
 METER: Final = "gridco"
+EVALUATOR: Final = "evalco"
+COUNCIL: Final = "board"
 VERIFIER: Final = "vera"
-PARTIES: Final = (*LABS, SUPPLIER, METER, VERIFIER)
-LEVEL: Final = 1
+ROLES: Final[Mapping[str, pb.Role.ValueType]] = MappingProxyType(
+    {
+        **dict.fromkeys(LABS, pb.ROLE_LAB),
+        SUPPLIER: pb.ROLE_SUPPLIER,
+        METER: pb.ROLE_METER,
+        EVALUATOR: pb.ROLE_EVALUATOR,
+        COUNCIL: pb.ROLE_COUNCIL,
+        VERIFIER: pb.ROLE_VERIFIER,
+    }
+)
+PARTIES: Final = tuple(ROLES)
+SEATS: Final[Mapping[str, Sequence[str]]] = MappingProxyType(
+    {"public": ("public-1", "public-2", "public-3"), "science": ("science-1", "science-2")}
+)
+"""Seats of the council, by class."""
+NOBODY: Final[Mapping[str, pb.Party]] = MappingProxyType({})
+"""Descriptors where nobody has described themselves: nobody can sign such terms."""
 HORIZON: Final = "task_horizon"
 CODE_SHARE: Final = "ai_code_share"
-HORIZON_LIMIT: Final = 2_400
-"""Minutes: tasks of 40 hours."""
-CODE_LIMIT: Final = 950_000
-"""Parts per million of merged code."""
+SPEEDUP: Final = "training_speedup"
+JUDGEMENT: Final = "judgement_win_rate"
+PLANNED: Final = (HORIZON, SPEEDUP, JUDGEMENT)
+"""Indicators that the evaluator may report only by a plan committed before."""
+SLOWDOWN: Final = 1
+PAUSE: Final = 2
+"""Ranks of the two levels."""
 
 STOPPED: Final = ("train", "post_train", "rollout", "unlabelled", "unaccounted")
 """Labels that the pause ends; what cannot be accounted for counts as training."""
@@ -41,14 +67,10 @@ _SERVE_LIKE: Final = (q.LABEL_ROLLOUT, q.LABEL_INFERENCE, q.LABEL_EVAL, q.LABEL_
 _IDLE_LIKE: Final = (q.LABEL_MAINTENANCE, q.LABEL_IDLE)
 _GROUPS: Final = {"train": _TRAIN_LIKE, "serve": _SERVE_LIKE, "idle": _IDLE_LIKE, "off": (q.LABEL_OFF,)}
 _ANYTHING: Final = (q.LABEL_UNLABELLED, q.LABEL_UNACCOUNTED)
-_ALLOWED: Final = (
-    q.LABEL_INFERENCE,
-    q.LABEL_EVAL,
-    q.LABEL_SAFETY,
-    q.LABEL_MAINTENANCE,
-    q.LABEL_IDLE,
-    q.LABEL_OFF,
-)
+EXEMPT: Final = ("eval", "safety")
+"""Labels that the pause lets through, each under the exemption of its name."""
+SLOWED: Final = ("train", "unlabelled", "unaccounted")
+"""Labels of which the slowdown allows half of what there was before: what may be training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +79,39 @@ class Timeline:
 
     Attributes:
         first: first period that is assessed.
-        call: the indicator report and the ballots are recorded by the closing of this period.
-        wind_down: periods of wind-down.
+        plans: periods by which the evaluator commits its plans before it reports.
+        measured: the first reports are recorded by the closing of this period; they cross nothing.
+        slow: reports that call the slowdown are recorded by the closing of this period.
+        slow_down: periods of wind-down to the slowdown.
+        call: the reports and ballots that call the pause are recorded by the closing of this period.
+        wind_down: periods of wind-down to the pause.
         in_force: periods watched with the pause in force before the first cheat.
         gap: honest periods between the two cheats.
     """
 
     first: int = 2
+    plans: int = 8
+    measured: int = 12
+    slow: int = 20
+    slow_down: int = 6
     call: int = 48
     wind_down: int = 24
     in_force: int = 48
     gap: int = 2
 
     @property
+    def slowing(self) -> int:
+        """First period of the wind-down to the slowdown: the state of the call governs two periods later."""
+        return self.slow + 2
+
+    @property
+    def slowed(self) -> int:
+        """First period in which the slowdown's caps hold."""
+        return self.slowing + self.slow_down
+
+    @property
     def winding(self) -> int:
-        """First period of the wind-down: the state of the call governs two periods later."""
+        """First period of the wind-down to the pause."""
         return self.call + 2
 
     @property
@@ -127,138 +167,94 @@ def limits(label: str, table: Mapping[str, Watts]) -> tuple[int, int]:
     return table["off"].low if anything else watts.low, watts.high
 
 
-def chip_classes() -> list[pb.ChipClass]:
-    """The agreement's chip table, from the shipped tables of peaks and power."""
-    found = []
-    with (TRACES / "chips.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            peaks = [
-                (q.NUMBER_FORMAT_BF16_DENSE, row["bf16_dense_tflops"]),
-                (q.NUMBER_FORMAT_FP8_DENSE, row["fp8_dense_tflops"]),
-            ]
-            found.append(
-                pb.ChipClass(
-                    name=row["chip_class"],
-                    peaks=[pb.PeakRate(format=f, gigaflop_per_second=int(rate) * 1_000) for f, rate in peaks if rate],
-                    power=list(_power_bounds(row["chip_class"])),
-                )
-            )
-    return found
+# -- the terms ------------------------------------------------------------------------------------------------------
 
 
-def _power_bounds(chip_class: str) -> Iterable[pb.PowerBound]:
-    table = power()[chip_class]
-    for group, labels in _GROUPS.items():
-        watts = table[group]
-        yield pb.PowerBound(labels=labels, low_milliwatt=watts.low * 1_000, high_milliwatt=watts.high * 1_000)
-    low, high = table["off"].low, table["train"].high
-    yield pb.PowerBound(labels=_ANYTHING, low_milliwatt=low * 1_000, high_milliwatt=high * 1_000)
-
-
-def draft(timeline: Timeline, most_eval: int = 0) -> pb.Agreement:
-    """The agreement without its parties, which describe themselves. Fictitious; for discussion, not advice.
+def changes(timeline: Timeline, most: Mapping[str, int]) -> tuple[tuple[str, str], ...]:
+    """What the demo changes of its preset: words as they stand there, and in their place. Nothing else differs.
 
     Args:
         timeline: lengths of the phases.
-        most_eval: chip-seconds that a lab uses in a day for measuring models, where that is more than usual.
+        most: chip-seconds that a lab uses in a day under an exemption, by name, where that is more than usual.
     """
-    return pb.Agreement(
-        version=1,
-        name="demo-pause",
-        start=START,
-        period_seconds=PERIOD,
-        founding=list(PARTIES),
-        forming_end_periods=DAY,
-        lying_verifiers=0,
-        chips=chip_classes(),
-        indicators=[
-            pb.Indicator(name=HORIZON, unit="min", reported_by=LABS, reports=1, max_age_periods=90 * DAY),
-            pb.Indicator(name=CODE_SHARE, unit="ppm", reported_by=LABS, reports=1, max_age_periods=90 * DAY),
-        ],
-        rules=[
-            pb.Rule(name="call_pause", yes=2, voters=LABS, ballot_life_periods=3 * DAY),
-            pb.Rule(name="lift_pause", yes=3, voters=LABS, ballot_life_periods=10 * DAY),
-        ],
-        levels=[_pause(timeline, most_eval)],
-        freshness=pb.Freshness(
-            publish_within_seconds=900, late_periods=2, stale_periods=6, presumed_non_compliant_periods=DAY
-        ),
-        standing=pb.Standing(
-            breached=2, of_last=3, release_notice_periods=2 * DAY, back_after_periods=DAY, settle_periods=4
-        ),
-        verification=_verification(),
-        withdrawal_notice_periods=180 * DAY,
-        pledge_notice_periods=2 * DAY,
+    eval_cap, safety_cap = (exempt_chip_hours(most.get(name, 0)) for name in EXEMPT)
+    return (
+        # One verifier, so none may lie: with four there would be eleven processes.
+        ("evalco, board, vera, otto, iris, cora", "evalco, board, vera"),
+        ('  party otto { role = verifier   owner = "Agency B"   keys = pending   cite = "as vera" }\n', ""),
+        ('  party iris { role = verifier   owner = "Foundation C"   keys = pending   cite = "as vera" }\n', ""),
+        ('  party cora { role = verifier   owner = "Institute D"   keys = pending   cite = "as vera" }\n', ""),
+        ("ours; four are the fewest that survive one liar", "ours; alone, so that a demo is small"),
+        ("dishonest_verifiers = 1", "dishonest_verifiers = 0"),
+        # Weeks become hours; the pause keeps its own 24 h.
+        ("plan_committed = 14 d", f"plan_committed = {timeline.plans} h"),
+        ("wind_down = 7 d", f"wind_down = {timeline.slow_down} h"),
+        ("wind_down = 24 h", f"wind_down = {timeline.wind_down} h"),
+        ("50 % of baseline per 30 d", "50 % of baseline per 24 h"),
+        # The labs' records hold chip time of this work and no operations.
+        ("cap = 2e23 FLOP per 30 d", f"cap = {eval_cap} chip_h per 24 h"),
+        ("cap = 1e24 FLOP per 30 d", f"cap = {safety_cap} chip_h per 24 h"),
     )
 
 
-def _verification() -> pb.Verification:
-    required = (
-        pb.EVIDENCE_ATTESTATION,
-        pb.EVIDENCE_ENERGY,
-        pb.EVIDENCE_METER,
-        pb.EVIDENCE_SHIPMENTS,
-        pb.EVIDENCE_HALT,
-    )
-    return pb.Verification(
-        significant_quantity_teraflop=10**10,
-        window_periods=30 * DAY,
-        false_alarm_ppm=100,
-        required=required,
-        transit_periods=DAY,
-    )
+def exempt_chip_hours(most: int) -> int:
+    """Ceiling on exempt work of a day: a tenth of the largest shipped fleet, or what the busiest lab needs."""
+    return max(2_416 * DAY // 10, -(-most // PERIOD))
 
 
-def _pause(timeline: Timeline, most_eval: int) -> pb.Level:
-    condition = condition_pb2.Condition
-    usual = 2_416 * 86_400 // 10
-    resume = condition.Several(
-        of=[
-            condition(honored=condition.Honored(level=LEVEL, periods=30 * DAY)),
-            condition(elapsed=condition.Elapsed(level=LEVEL, periods=90 * DAY)),
-        ]
-    )
-    return pb.Level(
-        name="pause",
-        rank=LEVEL,
-        binds=pb.BINDS_BY_PLEDGE,
-        trigger=condition(
-            all=condition.Several(of=[_reading(HORIZON, HORIZON_LIMIT), _reading(CODE_SHARE, CODE_LIMIT)])
-        ),
-        resume=condition(all=resume),
-        called_by="call_pause",
-        lifted_by="lift_pause",
-        entry=condition(keeps=condition.Keeps(level=LEVEL, k=2, of=LABS)),
-        allowed=_ALLOWED,
-        # A tenth of a fleet's day for measuring models: the exemption has its own ceiling.
-        caps=[pb.Cap(name="eval", labels=[q.LABEL_EVAL], chip_seconds=max(usual, most_eval), window_periods=DAY)],
-        wind_down_periods=timeline.wind_down,
-        ramp_periods=21 * DAY,
-        mandate_periods=360 * DAY,
-        dormancy_periods=30 * DAY,
-        steady_steps=DAY,
-    )
+def terms_text(timeline: Timeline, most: Mapping[str, int]) -> str:
+    """The text of the terms, with keys that are still to come. Fictitious; for discussion, not advice.
+
+    Args:
+        timeline: as for :func:`changes`.
+        most: as for :func:`changes`.
+
+    Raises:
+        LookupError: the preset does not say what is to be changed.
+    """
+    text = PRESET.text
+    for old, new in changes(timeline, most):
+        if old not in text:
+            raise LookupError(f"the preset {PRESET.name} does not say: {old}")
+        text = text.replace(old, new)
+    return text
 
 
-def _reading(indicator: str, threshold: int) -> condition_pb2.Condition:
-    test = condition_pb2.Condition.Reading(
-        indicator=indicator, labs=1, comparison=condition_pb2.COMPARISON_AT_LEAST, threshold=threshold
-    )
-    return condition_pb2.Condition(reading=test)
+def terms_of(text: str, described: Mapping[str, pb.Party] = NOBODY) -> pb.Agreement:
+    """The terms that a text says, with the keys, sites and seats of the parties that are described, by name."""
+    return compile_text(parse(text), Materials(described)).terms
+
+
+def draft(timeline: Timeline, described: Mapping[str, pb.Party] = NOBODY) -> pb.Agreement:
+    """The terms for fleets of the usual size; `described` as for :func:`terms_of`."""
+    return terms_of(terms_text(timeline, {}), described)
+
+
+def seat_classes(public_key: Callable[[str], bytes]) -> list[pb.SeatClass]:
+    """The council's seats for its descriptor, with the key of each, 32 bytes."""
+    return [
+        pb.SeatClass(name=name, seats=[pb.Seat(name=seat, public_key=public_key(seat)) for seat in seats])
+        for name, seats in SEATS.items()
+    ]
 
 
 def pledge(lab: str) -> pledge_pb2.Pledge:
-    """A pledge to keep the pause while it is called, provided that at least one other lab keeps it."""
+    """A pledge to keep both levels while they are called, provided that at least one other lab keeps them."""
+    return pledge_pb2.Pledge(clauses=[_clause(lab, level) for level in (SLOWDOWN, PAUSE)])
+
+
+def _clause(lab: str, level: int) -> pledge_pb2.PledgeClause:
     condition = condition_pb2.Condition
-    phases = (condition_pb2.PHASE_WINDING, condition_pb2.PHASE_IN_FORCE)
-    called = [condition(level_phase=condition.LevelPhase(level=LEVEL, phase=phase)) for phase in phases]
+    phases = (
+        condition_pb2.PHASE_CALLED,
+        condition_pb2.PHASE_WINDING,
+        condition_pb2.PHASE_IN_FORCE,
+        condition_pb2.PHASE_SUSPENDED,
+    )
+    called = [condition(level_phase=condition.LevelPhase(level=level, phase=phase)) for phase in phases]
     others = [other for other in LABS if other != lab]
-    return pledge_pb2.Pledge(
-        clauses=[
-            pledge_pb2.PledgeClause(
-                level=LEVEL,
-                when=condition(any=condition.Several(of=called)),
-                provided=condition(keeps=condition.Keeps(level=LEVEL, k=1, of=others)),
-            )
-        ]
+    return pledge_pb2.PledgeClause(
+        level=level,
+        when=condition(any=condition.Several(of=called)),
+        provided=condition(keeps=condition.Keeps(level=level, k=1, of=others)),
     )

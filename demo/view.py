@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from standstill.v1.audit_service_pb2 import AssessedPeriod
 
 _EXPLAIN: Final = {
-    "found": "six parties on loopback accept one agreement by its digest; chips are delivered, pledges published",
-    "attest": "every hour each lab attests its site; the meter operator reads the meters; the verifier compares",
-    "call": "beta reports 42 h tasks and 96 % of merged code; alpha and beta vote to pause",
+    "found": "eight parties accept one agreement by its digest; chips are delivered, pledges published",
+    "attest": "every hour labs attest, the meter operator reads the meters and the verifier compares",
+    "slow down": "evalco reports 25 h tasks and a 110-fold speed-up of beta: the slowdown calls itself",
+    "call": "evalco reports 42 h tasks of beta, both say 96 % of merged code; labs and seats vote",
     "wind down": "labs stop training and report what they halted",
-    "in force": "no training; serving, evaluation and safety work go on",
+    "in force": "no training; serving goes on, evaluation and safety work under their exemptions",
     "cheat A": "gamma trains on idle chips, calls a quarter of it inference and understates the energy",
     "cheat B": "gamma leaves chips out of its inventory that the supplier shipped",
 }
@@ -43,6 +44,10 @@ class View:
         self.console = console or Console(stderr=True)
         self._began = time.monotonic()
         self._progress: Progress | None = None
+
+    def terms(self, text: str) -> None:
+        """Say which terms are played."""
+        self.console.print(text, highlight=False, soft_wrap=not self.console.is_terminal)
 
     def act(self, number: int, name: str) -> None:
         """Announce an act."""
@@ -75,7 +80,7 @@ class View:
         """Show what was claimed, as it comes in."""
         for claim in claims:
             mark = "[green]ok[/]  " if claim.held else "[bold red]FAIL[/]"
-            self.console.print(f"  {mark} {claim.text}", highlight=False)
+            self.console.print(f"  {mark} {claim.text}", highlight=False, soft_wrap=not self.console.is_terminal)
 
     def verdicts(self, found: Mapping[str, Mapping[int, AssessedPeriod]]) -> None:
         """Show the verdict per lab and period: runs of equal verdicts, first to last period."""

@@ -50,6 +50,32 @@ _TOLD: Final[Mapping[Reason, frozenset[str]]] = {
     Reason.SOURCE_NOT_INDEPENDENT: frozenset(),
 }
 """Refusals of terms that are well formed and can be looked at further, with the findings that say the same in full."""
+_LEAD: Final[Mapping[Reason, str]] = {
+    Reason.FIELD_ABSENT: "not said: ",
+    Reason.LABEL_MISSING: "not said: ",
+    Reason.ROLE_MISSING: "not said: ",
+}
+"""What stands before the detail of a refusal that says only what is wanted."""
+_REMEDIES: Final = tuple(
+    (reason, re.compile(field), remedy)
+    for reason, field, remedy in (
+        (Reason.CLOCKS_CONTRADICT, r"^freshness$", "let late come before stale, and stale before presumed"),
+        (Reason.CLOCKS_CONTRADICT, r"mandate_periods$", "let sunset come later"),
+        (Reason.CLOCKS_CONTRADICT, r"release_notice_periods$", "let release_notice last as long as settle"),
+        (Reason.CONDITION_NEVER_TRUE, r"trigger", "remove the level, or say what calls it"),
+        (Reason.EVIDENCE_HAS_NO_SOURCE, r"required$", "take it out of required, or add who states it"),
+        (Reason.SOURCE_NOT_INDEPENDENT, r"^parties\.", "name one of another owner"),
+        (Reason.LEVELS_DO_NOT_RISE, r"^levels\.rank$", "rank levels 1, 2, 3 from the mildest on"),
+        (Reason.LEVELS_DO_NOT_RISE, r"allowed$", "forbid at a higher level what a lower one forbids"),
+        (Reason.NAME_UNKNOWN, r"^founding$", "add it to founding"),
+        (Reason.QUORUM_CANNOT_BE_MET, r"^lying_verifiers$", "3 verifiers more survive one liar more"),
+        (Reason.QUORUM_CANNOT_BE_MET, r"^rules\.", "ask for fewer: voters of one owner count once"),
+        (Reason.RULES_CONTRADICT, r"lifted_by$", "ask for more than half to lift, or let one rule do both"),
+        (Reason.RULES_CONTRADICT, r"rest_periods$", "let rest be longer, or fewer use the brake"),
+        (Reason.VERSION_UNKNOWN, r"^version$", "write language = 1"),
+    )
+)
+"""What to write instead, by refusal and field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +119,19 @@ def check(text: str, materials: Materials = NOTHING, *, citations: bool = False)
     return Report(in_order((*compiled.problems, *found)), compiled)
 
 
-def check_pledge(text: str, agreement: Agreement, beside: Mapping[str, pledge_pb2.Pledge] = NO_PLEDGES) -> Report:
-    """Problems of the text of a pledge under an agreement; `beside` as for :func:`pledge_problems`."""
+def check_pledge(
+    text: str, agreement: Agreement, beside: Mapping[str, pledge_pb2.Pledge] = NO_PLEDGES, *, newcomer: str = ""
+) -> Report:
+    """Problems of the text of a pledge under an agreement.
+
+    Args:
+        text: the text.
+        agreement: what it is made under.
+        beside: as for :func:`pledge_problems`.
+        newcomer: as for :func:`language.lower_pledge.compile_pledge`.
+    """
     try:
-        compiled = compile_pledge(parse(text), agreement)
+        compiled = compile_pledge(parse(text), agreement, newcomer)
     except Unreadable as unreadable:
         return Report(unreadable.problems, None)
     if any(problem.severity is Severity.ERROR for problem in compiled.problems):
@@ -131,7 +166,7 @@ def pledge_problems(
     terms = agreement.terms
     findings = lint_pledge(terms, by, pledge)
     if beside:
-        findings += lint_pledges(terms, {**beside, by: pledge})
+        findings += lint_pledges(agreement, {**beside, by: pledge})
     found = [placed(finding, places) for finding in findings]
     try:
         pledge_rules(pledge, header_pb2.Header(), agreement)
@@ -190,7 +225,13 @@ def code_of(reason: Reason) -> str:
 
 def _refusal(refused: Refused, places: Mapping[str, Span]) -> Problem:
     clause, span = clause_of(refused.field), place_of(refused.field, places)
-    return Problem(code_of(refused.reason), Severity.ERROR, clause, refused.detail, span=span)
+    text = f"{_LEAD.get(refused.reason, '')}{refused.detail}"
+    return Problem(code_of(refused.reason), Severity.ERROR, clause, text, _remedy(refused), span)
+
+
+def _remedy(refused: Refused) -> str:
+    found = (remedy for reason, field, remedy in _REMEDIES if reason is refused.reason and field.search(refused.field))
+    return next(found, "")
 
 
 def _in_full(refused: Refused, findings: Sequence[Finding]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum, unique
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
+from language.compare_rules import RELAXING, RESTRICTING, compare_rules, compare_uses
+from language.direction import Direction
 from language.keys import Key, Kind, Stricter
 from language.satisfy import World, implies
 from language.write_values import field_of
@@ -13,10 +14,12 @@ from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import condition_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from google.protobuf.message import Message
 
-Side: TypeAlias = "tuple[Message, pb.Agreement]"
-"""A block's message, and the terms that it stands in."""
+    from language.direction import Side
+
 WHOLE: Final = 1_000_000
 """Parts per million."""
 _ALWAYS: Final = condition_pb2.Condition(constant=condition_pb2.Condition.Constant(value=True))
@@ -25,32 +28,15 @@ _NONE_IS_NONE: Final = frozenset({("verification", "inspection_notice")})
 _IN_PERIODS: Final = frozenset({Kind.SPAN, Kind.LONG_SPAN})
 
 
-@unique
-class Direction(StrEnum):
-    """What a change does to those who are bound."""
-
-    STRICTER = "stricter"
-    LOOSER = "looser"
-    OTHER = "other"
-    """Neither, or both, or not to be compared."""
-
-    @property
-    def turned(self) -> Direction:
-        """The direction of the change back."""
-        return {Direction.STRICTER: Direction.LOOSER, Direction.LOOSER: Direction.STRICTER}.get(self, self)
-
-
 def compare(key: Key, old: Side, new: Side) -> Direction:
     """Direction of a change of a key's value."""
-    if key.kind is Kind.RAMP:
-        return _ramps(old, new)
-    if key.kind is Kind.EXEMPT_CAP:
-        return _exempt(old, new)
-    if key.stricter in {Stricter.LESS, Stricter.MORE}:
-        return _numbers(key, old, new)
-    if key.stricter in {Stricter.FEWER_ITEMS, Stricter.MORE_ITEMS}:
-        return _items(key, old[0], new[0])
-    return Direction.OTHER if key.stricter is Stricter.NEITHER else _conditions(key, old, new)
+    if key.block == "rule":
+        return compare_rules(key, old, new)
+    if key.field in RESTRICTING | RELAXING:
+        return compare_uses(key, old, new)
+    if key.kind in _BY_KIND:
+        return _BY_KIND[key.kind](old, new)
+    return _BY_CHANGE[key.stricter](key, old, new)
 
 
 def _numbers(key: Key, old: Side, new: Side) -> Direction:
@@ -81,8 +67,8 @@ def _stated(key: Key, message: Message, value: int) -> bool:
     return message.HasField(key.field) if field is not None and field.has_presence else bool(value)
 
 
-def _items(key: Key, old: Message, new: Message) -> Direction:
-    before, after = _set(key, old), _set(key, new)
+def _items(key: Key, old: Side, new: Side) -> Direction:
+    before, after = _set(key, old[0]), _set(key, new[0])
     if before < after:
         return Direction.STRICTER if key.stricter is Stricter.MORE_ITEMS else Direction.LOOSER
     if after < before:
@@ -168,3 +154,22 @@ def compare_caps(old: pb.Cap | None, new: pb.Cap | None, level: pb.Level) -> Dir
     if tighter is looser:
         return Direction.OTHER
     return Direction.STRICTER if tighter else Direction.LOOSER
+
+
+def _neither(key: Key, old: Side, new: Side) -> Direction:
+    return Direction.OTHER
+
+
+_BY_KIND: Final[Mapping[Kind, Callable[[Side, Side], Direction]]] = {
+    Kind.RAMP: _ramps,
+    Kind.EXEMPT_CAP: _exempt,
+}
+_BY_CHANGE: Final[Mapping[Stricter, Callable[[Key, Side, Side], Direction]]] = {
+    Stricter.NEITHER: _neither,
+    Stricter.LESS: _numbers,
+    Stricter.MORE: _numbers,
+    Stricter.FEWER_ITEMS: _items,
+    Stricter.MORE_ITEMS: _items,
+    Stricter.IMPLIED: _conditions,
+    Stricter.IMPLIES: _conditions,
+}

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Final
 
-from language.compare import Direction, compare, compare_caps
+from language.compare import compare, compare_caps
+from language.direction import Direction
 from language.keys import BLOCKS, Block, Key, blocks_in, keys_of
+from language.write import write_block
 from language.write_conditions import Terms
 from language.write_values import OWN_WRITERS, WRITERS, cap_text
 from standstill.v1 import agreement_pb2 as pb
@@ -65,13 +67,17 @@ def differences(old: pb.Agreement, new: pb.Agreement) -> list[Change]:
     for clause, said in after.items():
         earlier = before.get(clause)
         if earlier is None:
-            changes += _whole(clause, said, _Side.NEW, before)
+            changes += _whole(clause, said, new, _Side.NEW, before)
         else:
             changes += _keys(clause, earlier, said, old, new)
     for clause, said in before.items():
         if clause not in after:
-            changes += _whole(clause, said, _Side.OLD, after)
-    return changes + list(_citations(old, new))
+            changes += _whole(clause, said, old, _Side.OLD, after)
+    # The source of a whole block comes and goes with it.
+    whole = {change.clause for change in changes if not change.key}
+    changes += [change for change in _citations(old, new) if change.clause not in whole]
+    order = {clause: number for number, clause in reversed(list(enumerate(change.clause for change in changes)))}
+    return sorted(changes, key=lambda change: order[change.clause])
 
 
 def _blocks(terms: pb.Agreement) -> Iterator[tuple[str, _Said]]:
@@ -109,15 +115,16 @@ _BY_PRESENCE: Final = {"level": Direction.STRICTER, "brake": Direction.STRICTER,
 """What it does to terms to have a block."""
 
 
-def _whole(clause: str, said: _Said, side: _Side, others: dict[str, _Said]) -> Iterator[Change]:
+def _whole(clause: str, said: _Said, terms: pb.Agreement, side: _Side, others: dict[str, _Said]) -> Iterator[Change]:
     """A block that only one of the two has; what is within it is not told again."""
     if any(parent not in others for parent in said.parents):
         return
     direction = _BY_PRESENCE.get(said.block.word, Direction.OTHER)
+    text = write_block(said.block, said.message, terms).rstrip()
     if side is _Side.OLD:
-        yield Change(clause, "", said.block.word, "", direction.turned)
+        yield Change(clause, "", text, "", direction.turned)
     else:
-        yield Change(clause, "", "", said.block.word, direction)
+        yield Change(clause, "", "", text, direction)
 
 
 def _keys(clause: str, earlier: _Said, later: _Said, old: pb.Agreement, new: pb.Agreement) -> Iterator[Change]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Final
 
 from lark import Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
+from language.characters import called
 from language.problem import Problem, error
 from language.spans import Span
 from language.units import UNIT_ALIASES, UNITS
@@ -42,6 +44,31 @@ _SHOWN: Final = {
     "$END": "the end",
 }
 _SHOWN_AT_MOST: Final = 6
+_DIGITS: Final = re.compile("[0-9]+")
+_THOUSANDS: Final = 3
+"""Digits of a group, behind a comma that is none of decimals."""
+_NEGATIVE: Final = re.compile(r"[eE]-[0-9]+")
+_WRITTEN: Final = {
+    "^": "powers of ten are written 1e24",
+    ":": "a key and its value are joined by =",
+    ";": "entries need nothing between them; leave it out",
+    "-": "numbers have no sign",
+    "/": "a date is 2027-01-03 or 2027-01-03T00:00Z",
+    "'": 'texts stand in "..."',
+    "!": "what is not so is: not ...",
+    "&": "write and",
+    "|": "write or",
+    "\N{LEFT DOUBLE QUOTATION MARK}": 'texts stand in "..."',
+    "\N{RIGHT DOUBLE QUOTATION MARK}": 'texts stand in "..."',
+    "\N{DOUBLE LOW-9 QUOTATION MARK}": 'texts stand in "..."',
+    "\N{GREATER-THAN OR EQUAL TO}": "write >=",
+    "\N{LESS-THAN OR EQUAL TO}": "write <=",
+    "\N{EN DASH}": "write -",
+    "\N{EM DASH}": "write -",
+    "\N{NON-BREAKING HYPHEN}": "write -",
+    "\N{MINUS SIGN}": "numbers have no sign",
+}
+"""What to write instead of characters that people bring along."""
 
 
 def explain(unexpected: UnexpectedInput, seen: Sequence[Token], text: str) -> Problem:
@@ -59,7 +86,9 @@ def explain(unexpected: UnexpectedInput, seen: Sequence[Token], text: str) -> Pr
     bad = unexpected.token
     before = [token for token in seen if token is not bad]
     wanted: Collection[str] = {*(unexpected.accepts or unexpected.expected)}
-    for rule in (_end, _comma, _unit, _comparison, _group):
+    if problem := _comma(before, bad, text):
+        return problem
+    for rule in (_end, _exponent, _compared, _unit, _comparison, _group):
         if problem := rule(before, bad):
             return problem
     return _equals(before, bad, wanted) or _expected(bad, wanted)
@@ -88,7 +117,11 @@ def _character(unexpected: UnexpectedCharacters, text: str) -> Problem:
     letter = text.split("\n")[unexpected.line - 1][unexpected.column - 1]
     if letter == '"':
         return error("syntax", "", "a text in quotation marks that does not end on its line", span, 'close it with "')
-    return error("syntax", "", f"{letter!r} stands for nothing here", span)
+    if not letter.isascii():
+        text = f"{letter!r}, {called(letter)}, stands for nothing here"
+        remedy = _WRITTEN.get(letter) or "names are written in a-z, 0-9, - and _"
+        return error("syntax", "", text, span, remedy)
+    return error("syntax", "", f"{letter!r} stands for nothing here", span, _WRITTEN.get(letter, ""))
 
 
 def _end(before: Sequence[Token], bad: Token) -> Problem | None:
@@ -108,11 +141,35 @@ def _end(before: Sequence[Token], bad: Token) -> Problem | None:
     return error("unclosed", "", f"{opened} opened at {span_of(opened)} is not closed", end)
 
 
-def _comma(before: Sequence[Token], bad: Token) -> Problem | None:
+def _comma(before: Sequence[Token], bad: Token, text: str) -> Problem | None:
     if bad.type != "_COMMA" or not before or before[-1].type != "NUMBER" or not before[-1].isdigit():
         return None
-    number = before[-1]
-    return error("number-comma", "", "a comma ends a number", span_of(bad), f"write {number}_000, not {number},000")
+    number, after = before[-1], _DIGITS.match(text, bad.end_pos or 0)
+    if after and len(after[0]) != _THOUSANDS:
+        remedy = f"write {number}.{after[0]}, not {number},{after[0]}"
+    else:
+        remedy = f"write {number}_000, not {number},000"
+    return error("number-comma", "", "a comma ends a number", span_of(bad), remedy)
+
+
+def _exponent(before: Sequence[Token], bad: Token) -> Problem | None:
+    """`2e-3`: the exponent is read as a name, and what follows it as another."""
+    for number, power in ((-2, -1), (-3, -2)):
+        kinds = [token.type for token in before[number : power + 1 or None]]
+        if kinds == ["NUMBER", "NAME"] and _NEGATIVE.fullmatch(before[power]):
+            span = span_of(before[number]).through(span_of(before[power]))
+            text = f"{before[number]}{before[power]}: no number has a negative exponent"
+            return error("syntax", "", text, span, "write it out, or in a smaller unit")
+    return None
+
+
+def _compared(before: Sequence[Token], bad: Token) -> Problem | None:
+    """`=`, `==` and `=>` where a comparison is meant: behind the group of a reading, or behind a clock."""
+    kinds = [token.type for token in before[-3:]]
+    behind = kinds[-2:] in (["ANY", "NAME"], ["ALL", "NAME"], ["SINCE", "NAME"]) or kinds == ["NAME", "OF", "NAME"]
+    if bad.type != "EQUAL" or not behind:
+        return None
+    return error("syntax", "", f"expected <, <=, > or >=, found {bad}", span_of(bad), "write >= for from there on")
 
 
 def _unit(before: Sequence[Token], bad: Token) -> Problem | None:
@@ -149,6 +206,8 @@ def _group(before: Sequence[Token], bad: Token) -> Problem | None:
 
 
 def _equals(before: Sequence[Token], bad: Token, wanted: Collection[str]) -> Problem | None:
+    if bad.type == "$END" and len(before) == 1:
+        return error("missing-block", "", 'no agreement "NAME" { ... } and no pledge { ... }', span_of(before[0]))
     if before and before[-1].type == "NAME" and "EQUAL" in wanted:
         return error("missing-equals", "", f"after {before[-1]} expected =", span_of(bad))
     if [token.type for token in before[-2:]] == ["NAME", "NAME"] and "LBRACE" in wanted:

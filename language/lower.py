@@ -20,6 +20,7 @@ from language.parse import parse
 from language.problem import Problem, Unfit, error, in_order, too_large
 from language.spans import Span
 from language.units import UNITS, Dimension, Unit, measure, seconds
+from protocol.agreement_limits import NAME
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2 as pb
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _WITHOUT_FIELD: Final = {Kind.PENDING, Kind.VOTERS}
 """Kinds that mean something though they have no field."""
 _DEFAULT_PERIOD: Final = 3_600
+_IN_PATHS: Final = {"party", "indicator", "level", "rule", "exempt", "cap"}
+"""Blocks whose names the protocol restricts (agreement 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ def compile_text(document: ast.Document, materials: Materials = NOTHING) -> Comp
     if not found:
         where = problems[0].span if problems else Span(1, 1, 1, 1)
         return Compiled(pb.Agreement(), problems=(error("missing-block", "", 'no agreement "NAME" { ... }', where),))
+    if wrong := _period_problem(found[0]):
+        # Every other span is counted in it.
+        return Compiled(pb.Agreement(), problems=(wrong,))
     context = _context(document, found[0], materials)
     context.problems.extend(problems)
     if found[0].name is None:
@@ -77,6 +83,17 @@ def compile_text(document: ast.Document, materials: Materials = NOTHING) -> Comp
     for clause, source in context.citations:
         context.terms.citations.add(clause=clause, source=source)
     return Compiled(context.terms, context.places, in_order(context.problems), tuple(dict.fromkeys(context.pending)))
+
+
+def _period_problem(block: ast.Block) -> Problem | None:
+    """What is wrong with the length of a period, where that is a time at all."""
+    length = _early(
+        block, "period", lambda value: int(seconds(plain("period", Dimension.TIME, value), "period")), _DEFAULT_PERIOD
+    )
+    if length > 0:
+        return None
+    said = next(item for item in block.items if isinstance(item, ast.Entry) and item.key.text == "period")
+    return error("out-of-range", "period", "a period has a length", said.value.span, "write period = 1 h")
 
 
 def _context(document: ast.Document, block: ast.Block, materials: Materials) -> Context:
@@ -248,6 +265,9 @@ def _lower_child(context: Context, child: Block, node: ast.Block, message: Messa
 def _block_name(context: Context, child: Block, name: ast.Name) -> str | bytes | int:
     if child.word == "site":
         return hexadecimal("a site", ast.Text(name.text, name.span))
+    if child.word in _IN_PATHS and not NAME.fullmatch(name.text):
+        text = f"{name.text!r} is no name: it stands in paths and file names"
+        context.report(error("name-malformed", "", text, name.span, "write a-z, 0-9, and - or _ within"))
     if child.word == "keep":
         context.own_level = context.names.levels[known(name, context.names.levels, "level")]
         return context.own_level
@@ -305,8 +325,13 @@ def _after_indicator(context: Context, message: Message, given: Mapping[str, ast
 
 
 def _after_level(context: Context, message: Message, given: Mapping[str, ast.Entry]) -> None:
-    if isinstance(message, pb.Level) and "rank" not in given:
+    if not isinstance(message, pb.Level):
+        raise TypeError(type(message))
+    if "rank" not in given:
         message.rank = context.own_level
+    elif not message.rank and not any(one.span == given["rank"].value.span for one in context.problems):
+        remedy = "rank levels 1, 2, 3 from the mildest on"
+        context.report(error("out-of-range", "", "0 is the rank of no level", given["rank"].value.span, remedy))
 
 
 def _after_party(context: Context, message: Message, given: Mapping[str, ast.Entry]) -> None:

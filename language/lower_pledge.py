@@ -19,6 +19,7 @@ from standstill.v1 import pledge_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from protocol.agreement import Agreement
 
@@ -45,8 +46,22 @@ class CompiledPledge:
     problems: tuple[Problem, ...] = ()
 
 
-def compile_pledge(document: ast.Document, agreement: Agreement) -> CompiledPledge:
-    """The pledge that a text says under an agreement, with everything that is wrong about it. Never raises."""
+def pledger(document: ast.Document) -> str:
+    """The lab that the text of a pledge names; empty if it names none."""
+    blocks = (item for item in document.items if isinstance(item, ast.Block) and item.word.text == "pledge")
+    entries = (item for block in blocks for item in block.items if isinstance(item, ast.Entry))
+    said = (item.value for item in entries if item.key.text == "by")
+    return next((value.text for value in said if isinstance(value, ast.Word | ast.Text)), "")
+
+
+def compile_pledge(document: ast.Document, agreement: Agreement, newcomer: str = "") -> CompiledPledge:
+    """The pledge that a text says under an agreement, with everything that is wrong about it. Never raises.
+
+    Args:
+        document: a parsed text.
+        agreement: what the pledge is made under.
+        newcomer: a lab that may pledge though it is no party yet; empty for none.
+    """
     found = [item for item in document.items if isinstance(item, ast.Block) and item.word.text == "pledge"]
     made = pledge_pb2.Pledge()
     if len(found) != 1 or len(document.items) != 1:
@@ -60,29 +75,36 @@ def compile_pledge(document: ast.Document, agreement: Agreement) -> CompiledPled
     context = Context(document, of_terms(terms), units, terms.period_seconds, terms.start, NOTHING, pb.Agreement())
     context.clause = "pledge"
     fill(context, BLOCKS["pledge"], found[0], made)
-    by, under = _heading(context, found[0], agreement, made)
+    labs = context.names.labs | ({newcomer} if newcomer else set())
+    by, under = _heading(context, found[0], agreement, made, labs)
     return CompiledPledge(made, by, under, context.places, in_order(context.problems))
 
 
-def _heading(context: Context, block: ast.Block, agreement: Agreement, pledge: pledge_pb2.Pledge) -> tuple[str, str]:
+def _heading(
+    context: Context, block: ast.Block, agreement: Agreement, pledge: pledge_pb2.Pledge, labs: AbstractSet[str]
+) -> tuple[str, str]:
     """Who pledges and under what; an end for all clauses goes to those without their own."""
     said = {item.key.text: item.value for item in block.items if isinstance(item, ast.Entry)}
-    by = under = ""
-    try:
-        if "by" in said:
-            by = known(name("by", said["by"]), context.names.labs, "lab")
-        else:
-            context.report(error("missing-key", "", "pledge needs by: the lab that pledges", block.head))
-        if "under" in said:
-            under = _under(said["under"], agreement)
-        if "until" in said:
-            end = period(context, "until", said["until"])
-            for clause in pledge.clauses:
-                if not clause.HasField("until_period"):
-                    clause.until_period = end
-    except Unfit as unfit:
-        context.report(unfit.problem)
-    return by, under
+    found = {"by": "", "under": ""}
+    if "by" not in said:
+        context.report(error("missing-key", "", "pledge needs by: the lab that pledges", block.head))
+    for key, value in said.items():
+        try:
+            if key == "by":
+                found["by"] = known(name("by", value), labs, "lab")
+            elif key == "under":
+                found["under"] = _under(value, agreement)
+            elif key == "until":
+                _end(pledge, period(context, "until", value))
+        except Unfit as unfit:
+            context.report(unfit.problem)
+    return found["by"], found["under"]
+
+
+def _end(pledge: pledge_pb2.Pledge, end: int) -> None:
+    for clause in pledge.clauses:
+        if not clause.HasField("until_period"):
+            clause.until_period = end
 
 
 def _under(value: ast.Value, agreement: Agreement) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from language import syntax as ast
 from language.errors import meant
-from language.lower_values import items, unfit
+from language.lower_values import each_once, items, unfit
 from language.problem import Unfit, error
 from language.units import Dimension, measure
 from language.words import ROLES
@@ -54,9 +54,9 @@ def voters(context: Context, value: ast.Value) -> list[str]:
     """Names of parties and of seats, `"board/seat"`.
 
     Raises:
-        Unfit: `unknown-name`, or no names.
+        Unfit: `unknown-name`, or no names, or one of them twice.
     """
-    return [_voter(context, item) for item in items(value)]
+    return each_once("voters", [_voter(context, item) for item in items(value)], value)
 
 
 def seats_of(context: Context, value: ast.Value) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from language import syntax as ast
 from language.context import Context, put
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Context, Key, Message, ast.Value], None]
 
+A_TEXT: Final = 'a text in "..."'
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+T = TypeVar("T")
 _SHAPES: Final[Mapping[type, str]] = {
     ast.Word: "a word",
     ast.Text: "a text",
@@ -33,7 +35,8 @@ _SHAPES: Final[Mapping[type, str]] = {
 def unfit(subject: str, wanted: str, value: ast.Value) -> Unfit:
     """`late is a time, a list stands here`."""
     found = _SHAPES.get(type(value), "a condition")
-    return Unfit(error("wrong-kind", "", f"{subject} is {wanted}, and this is {found}", value.span))
+    remedy = f'write "{value.text}"' if wanted == A_TEXT and isinstance(value, ast.Word) else ""
+    return Unfit(error("wrong-kind", "", f"{subject} is {wanted}, and this is {found}", value.span, remedy))
 
 
 def plain(subject: str, wanted: str, value: ast.Value) -> ast.Quantity:
@@ -70,7 +73,7 @@ def text(subject: str, value: ast.Value) -> str:
         Unfit: anything else.
     """
     if not isinstance(value, ast.Text):
-        raise unfit(subject, 'a text in "..."', value)
+        raise unfit(subject, A_TEXT, value)
     return value.text
 
 
@@ -89,14 +92,17 @@ def word(subject: str, words: Mapping[str, int], value: ast.Value) -> int:
     return words[said]
 
 
-def each_once(subject: str, values: list[int], value: ast.Value) -> list[int]:
+def each_once(subject: str, values: list[T], value: ast.Value) -> list[T]:
     """The same list, if nothing is in it twice.
 
     Raises:
         Unfit: `twice`.
     """
-    if len(set(values)) != len(values):
-        raise Unfit(error("twice", "", f"{subject} lists something twice", value.span))
+    for number, one in enumerate(values):
+        if one in values[:number]:
+            item = items(value)[number]
+            said = f"{item.text} " if isinstance(item, ast.Word | ast.Text) else ""
+            raise Unfit(error("twice", "", f"{subject} lists {said}twice", item.span, "remove one"))
     return values
 
 
@@ -104,12 +110,14 @@ def moment(value: ast.Moment) -> int:
     """Unix seconds of a date (its first second) or time.
 
     Raises:
-        Unfit: no such day.
+        Unfit: no such day, or before 1970.
     """
     try:
         read = datetime.fromisoformat(value.text)
     except ValueError:
         raise Unfit(error("wrong-kind", "", f"there is no {value.text}", value.span)) from None
+    if read.year < _EPOCH.year:
+        raise Unfit(error("out-of-range", "", f"times are counted from {_EPOCH.year} on", value.span))
     return (read.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
 
 
@@ -207,6 +215,7 @@ def _name(context: Context, key: Key, message: Message, value: ast.Value) -> Non
 
 def _names(context: Context, key: Key, message: Message, value: ast.Value) -> None:
     wanted = names_known(context, key.of)
+    each_once(key.name, [name(key.name, item).text for item in items(value)], value)
     for item in items(value):
         try:
             put(message, key.field, [known(name(key.name, item), wanted, key.of)], item.span)

@@ -11,11 +11,13 @@ from language.problem import Unfit, error
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from language.spans import Span
 
 COMPUTE_UNIT: Final = "teraFLOP"
+_LISTED: Final = 8
+"""Most names that are proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,21 @@ def known(name: ast.Name, names: Iterable[str], what: str) -> str:
     """The name, if something has it.
 
     Raises:
-        Unfit: `unknown-name`, with the name that is near.
+        Unfit: `unknown-name`, with the name that is near, or those that there are.
     """
     listed = sorted(names)
     if name.text not in listed:
         text = f"{name.text} is no {what}."
-        raise Unfit(error("unknown-name", "", text, name.span, meant(name.text, listed)))
+        raise Unfit(error("unknown-name", "", text, name.span, meant(name.text, listed) or _there_are(listed, what)))
     return name.text
+
+
+def _there_are(names: Sequence[str], what: str) -> str:
+    """The names that would do, as far as they fit in a line."""
+    if not names:
+        return f"No {what} is declared"
+    more = ", ..." if len(names) > _LISTED else ""
+    return f"Declared: {', '.join(names[:_LISTED])}{more}"
 
 
 def of_terms(terms: pb.Agreement) -> Names:

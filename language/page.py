@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from language.characters import visible
 from language.page_levels import brake_sentence, level_sentences
 from language.page_parties import chip_sentence, event_sentence, indicator_sentence, who
 from language.page_votes import rule_sentence, rule_words
@@ -101,7 +102,7 @@ def page(view: PageView) -> str:
 
 def heading_lines(view: PageView) -> list[str]:
     """What stands above the sections: name and state, and the digest once there is one."""
-    lines = [f"{view.terms.name.upper()}   {_state(view)}   times UTC"]
+    lines = [f"{visible(view.terms.name).upper()}   {_state(view)}   times UTC"]
     return lines if view.digest is None else [*lines, f"{'DIGEST':<{_MARGIN}}{view.digest.hex()}"]
 
 
@@ -115,10 +116,16 @@ def sections(view: PageView) -> list[Section]:
         found += _section(level.name.upper(), said)
     for heading, say in _AFTER_LEVELS:
         found += _section(heading, say(view.terms))
-    check = tuple(Sentence(one.clause, f"{one.severity} {one.code}: {one.sentence}") for one in view.problems)
+    check = tuple(Sentence(one.clause, _told(one)) for one in view.problems)
     if check:
         found.append(Section("CHECK", check))
     return found
+
+
+def _told(problem: Problem) -> str:
+    of = f", {problem.clause}" if problem.clause else ""
+    said = problem.sentence
+    return f"{problem.severity} {problem.code}{of}: {said}{'' if said.endswith(('.', '?')) else '.'}"
 
 
 def _state(view: PageView) -> str:
@@ -145,7 +152,7 @@ def _placed(view: PageView, sentence: Sentence) -> str:
 
 
 def _section(heading: str, said: Iterable[Said]) -> Iterator[Section]:
-    sentences = tuple(Sentence(clause, text) for clause, text in said)
+    sentences = tuple(Sentence(clause, visible(text)) for clause, text in said)
     if sentences:
         yield Section(heading, sentences)
 

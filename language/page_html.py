@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from language.characters import visible
 from language.page import heading_lines, sections
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ def html_page(view: PageView) -> str:
 def _lines(view: PageView) -> Iterator[str]:
     title, *rest = heading_lines(view)
     yield "<!doctype html>"
-    yield f'<html lang="en"><head><meta charset="utf-8"><title>{escape(view.terms.name)}</title>'
+    yield f'<html lang="en"><head><meta charset="utf-8"><title>{escape(visible(view.terms.name))}</title>'
     yield f"<style>\n{_STYLE}</style></head><body>"
-    yield f"<h1>{escape(view.terms.name)}</h1>"
+    yield f"<h1>{escape(visible(view.terms.name))}</h1>"
     yield f"<p>{escape(title)}</p>"
     yield from (f'<p class="digest">{escape(line)}</p>' for line in rest)
     yield "<dl>"

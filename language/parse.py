@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 from lark import Lark, Token, UnexpectedInput
 
+from language.characters import hidden
 from language.errors import explain, span_of
 from language.problem import Unreadable, error
 from language.spans import Span
@@ -82,6 +83,8 @@ class _Reading:
         if len(text) > MAX_TEXT:
             whole = Span(1, 1, 1, 1)
             raise Unreadable([error("too-long", "", f"{len(text)} characters, at most {MAX_TEXT}", whole)])
+        if unseen := list(hidden(text)):
+            raise Unreadable(unseen)
         self.seen: list[Token] = []
         self._depth = 0
         parser = grammar().parse_interactive(text, start=start)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from language.spans import Span
+
+_WIDEST: Final = 160
+"""Most characters of a line that are shown with a problem."""
+_AROUND: Final = 60
+"""Of a longer line, those before the words that a problem is about."""
 
 
 @unique
@@ -71,11 +76,14 @@ class Unreadable(Exception):
 
     Attributes:
         problems: why, at least one.
+        file: name of the text; empty until somebody who knows it says it.
+        source: the text, likewise.
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(problem.sentence for problem in problems))
         self.problems = tuple(problems)
+        self.file = self.source = ""
 
 
 class Unfit(Exception):
@@ -115,10 +123,15 @@ def in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 
 
 def _shown(span: Span, source: str) -> str:
+    """The line with carets under the words; of a long line what stands around them."""
     lines = source.split("\n")
     text = lines[span.line - 1] if span.line <= len(lines) else ""
     end = span.end_column if span.end_line == span.line else len(text) + 1
+    left = span.column - 1 - _AROUND if span.column > _WIDEST else 0
+    text, column = text[left : left + _WIDEST], span.column - 1 - left
+    carets = max(1, min(end - 1 - left, len(text)) - column)
     number = f"{span.line:5d}"
     # A tab stays a tab below its like, so that the carets stand under the words whatever its width.
-    lead = "".join("\t" if letter == "\t" else " " for letter in text[: span.column - 1])
-    return f"{number} | {text}\n{' ' * len(number)} | {lead}{'^' * max(1, end - span.column)}"
+    lead = "".join("\t" if letter == "\t" else " " for letter in text[:column])
+    shown = "".join(letter if letter.isprintable() or letter == "\t" else "\ufffd" for letter in text.rstrip("\r"))
+    return f"{number} | {shown}\n{' ' * len(number)} | {lead}{'^' * carets}"

@@ -60,9 +60,18 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A statement that these terms do not take, and why."""
+    """A statement that these terms do not take, and why.
 
-    said: Said
+    Attributes:
+        at: period whose closing covers it first.
+        party: who said it.
+        kind: of the statement; unspecified where that cannot be read.
+        why: the rule that it breaks.
+    """
+
+    at: int
+    party: str
+    kind: header_pb2.Kind.ValueType
     why: str
 
 
@@ -128,10 +137,11 @@ def rehearse(terms: pb.Agreement, history: Sequence[Said], pending: Collection[s
         ]
     reasons = outcome.reasons if outcome else {}
     why = {level.name: reasons[rank] for rank, level in agreement.levels.items() if rank in reasons}
-    return Rehearsal(last + 1, tuple(changes), why, _bound(agreement, stage.state), tuple(stage.skipped))
+    return Rehearsal(last + 1, tuple(changes), why, bound_labs(agreement, stage.state), tuple(stage.skipped))
 
 
-def _bound(agreement: Agreement, state: State) -> Mapping[str, tuple[str, ...]]:
+def bound_labs(agreement: Agreement, state: State) -> Mapping[str, tuple[str, ...]]:
+    """Labs that levels bind in a state, each with the names of these levels."""
     found = {
         lab: tuple(level.name for rank, level in agreement.levels.items() if _binds(state.levels[rank], lab))
         for lab in agreement.labs
@@ -198,7 +208,7 @@ class _Stage:
         party = self.agreement.logs[leaf.origin]
         for said in self.by_period[period]:
             if said.party == party and leaf.header is not None and said.draft.kind == leaf.header.kind:
-                self.skipped.append(Skipped(said, str(refusal)))
+                self.skipped.append(_skipped(said, str(refusal)))
                 return
 
     def _assumed(self, period: int) -> Iterator[Said]:
@@ -225,7 +235,7 @@ class _Stage:
     def _leaf(self, said: Said) -> ReadLeaf | None:
         """The statement as a reader of these terms would have it; None where they do not take it."""
         if said.party not in self.agreement.parties:
-            self.skipped.append(Skipped(said, f"{said.party} is no party"))
+            self.skipped.append(_skipped(said, f"{said.party} is no party"))
             return None
         origin, draft = self.agreement.parties[said.party].origin, said.draft
         header = header_pb2.Header(
@@ -242,7 +252,7 @@ class _Stage:
         try:
             body = self._body(said, header)
         except Refused as refusal:
-            self.skipped.append(Skipped(said, str(refusal)))
+            self.skipped.append(_skipped(said, str(refusal)))
             return None
         index = self.sizes[origin]
         self.sizes[origin] += 1
@@ -266,6 +276,10 @@ class _Stage:
 
 _HEADERS_COUNT: Final = frozenset({header_pb2.KIND_COMPUTE_ATTESTATION, header_pb2.KIND_ASSESSMENT})
 """Kinds of which the fold reads the header alone."""
+
+
+def _skipped(said: Said, why: str) -> Skipped:
+    return Skipped(said.at, said.party, said.draft.kind, why)
 
 
 def _about(party: str, draft: Draft) -> tuple[str, int, int, str]:

@@ -33,7 +33,7 @@ class Newcomer:
 def lacking(parties: Sequence[Newcomer]) -> list[str]:
     """What keeps parties from making an agreement: roles that nobody has, words that are no roles."""
     roles = {party.role for party in parties}
-    unknown = [f"{role} is no role; known are {', '.join(ROLES)}" for role in sorted(roles - set(ROLES))]
+    unknown = [f"{role or 'nothing'} is no role; known are {', '.join(ROLES)}" for role in sorted(roles - set(ROLES))]
     return unknown + [f"nobody is {role}" for role in _NEEDED if role not in roles]
 
 

@@ -33,6 +33,12 @@ def write(terms: pb.Agreement) -> str:
     return fmt(f"agreement {quoted(terms.name)} {{\n{body}}}\n")
 
 
+def write_block(block: Block, message: Message, terms: pb.Agreement) -> str:
+    """The text of one block of terms, without sources."""
+    writer = _Writer(Terms(terms), {})
+    return fmt("".join(writer.block(block, message, _name(message, block), block.word)))
+
+
 def write_pledge(pledge: pledge_pb2.Pledge, agreement: Agreement, by: str) -> str:
     """The text of a pledge of a lab under an agreement."""
     around = Terms(agreement.terms)
@@ -75,7 +81,7 @@ class _Writer:
             self.cited.append(clause)
             yield f"{CITE} = {quoted(self._sources[clause])}\n"
         for child in blocks_in(block.word):
-            blocks = [one for part, name in _parts(child, message) for one in self._block(child, part, name, clause)]
+            blocks = [one for part, name in _parts(child, message) for one in self.block(child, part, name, clause)]
             # A line between the sections of an agreement.
             yield ("\n" if blocks and not clause else "") + "".join(blocks)
 
@@ -87,7 +93,8 @@ class _Writer:
             if value is not None:
                 yield f"{key.name} = {value}\n"
 
-    def _block(self, block: Block, message: Message, name: str | None, clause: str) -> Iterator[str]:
+    def block(self, block: Block, message: Message, name: str | None, clause: str) -> Iterator[str]:
+        """A block, if anything is to be written of it."""
         if block.word == "citation" and self._sources is not None:
             return
         head = block.word if name is None else f"{block.word} {name}"
@@ -106,7 +113,7 @@ class _Writer:
             if short is not None:
                 yield f"{short}\n"
             else:
-                yield from self._block(BLOCKS["cap"], cap, name_text(cap.name), clause)
+                yield from self.block(BLOCKS["cap"], cap, name_text(cap.name), clause)
 
 
 def _plain(message: Message, block: Block) -> str:

@@ -23,8 +23,8 @@ _GROUPS: Final = frozenset({"all", "any", "at_least"})
 
 
 def quoted(text: str) -> str:
-    """A text in quotation marks."""
-    return json.dumps(text, ensure_ascii=False)
+    """A text in quotation marks, with what does not show spelled out."""
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in json.dumps(text, ensure_ascii=False))
 
 
 def name_text(name: str) -> str:

@@ -89,6 +89,18 @@ class NodeAdminServicer(node_admin_service_pb2_grpc.NodeAdminServiceServicer):
             self._add_order(answer, self._record, now)
         return answer
 
+    def GetOwnState(
+        self, request: node_admin_service_pb2.GetOwnStateRequest, context: grpc.ServicerContext
+    ) -> node_admin_service_pb2.GetOwnStateResponse:
+        """Terms and state; the state is empty where the record is not followed."""
+        return node_admin_service_pb2.GetOwnStateResponse(
+            agreement=self._agreement.data,
+            state=b"" if self._record is None else self._record.newest.text(),
+            party=self._publisher.author.party,
+            serials=self._publisher.serials(),
+            period=self._agreement.period_at(self._clock.now()),
+        )
+
     def _add_order(self, answer: node_admin_service_pb2.GetStatusResponse, record: RecordFollower, now: int) -> None:
         """What the record asks of this party, as the node computed it."""
         newest, confirmed, order = record.newest, record.confirmed, record.order(now)
@@ -98,6 +110,7 @@ class NodeAdminServicer(node_admin_service_pb2_grpc.NodeAdminServiceServicer):
             answer.level, answer.mode = order.duty.level, order.mode.value
             answer.level_line = sentence(record.terms(), order)
             answer.why = order.why
+            answer.exemptions.extend(self._publisher.exemptions(record.terms(), order.duty))
         if record.trouble:
             answer.why = f"{answer.why}; {record.trouble}" if answer.why else record.trouble
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from node.collect import EnergyBasis, PeriodFigures
+from node.collect import EnergyBasis, NamedExemption, PeriodFigures
 from protocol.agreement import Agreement
 from protocol.authoring import Draft
-from protocol.errors import Reason, Refused
+from protocol.errors import Reason, Refused, require
 from protocol.statements.quantities import TRAINING, require_class
 from protocol.wire import encode
 from standstill.v1 import compute_pb2, header_pb2
@@ -45,6 +46,33 @@ class Claims:
     mapping: bytes = b""
 
 
+def require_exemptions(named: Iterable[NamedExemption], terms: Agreement) -> None:
+    """Refuse what names an exemption that no level of the terms in force has for the label of the work.
+
+    It would be attested as forbidden work. A name that only another level has is no mistake: who maps does not know
+    which level comes.
+
+    Raises:
+        Refused: NAME_UNKNOWN with the place that names it.
+    """
+    agreed = {one.name: set[int]() for level in terms.levels.values() for one in level.exemptions}
+    for level in terms.levels.values():
+        for one in level.exemptions:
+            agreed[one.name].update(one.labels)
+    for item in named:
+        known = ", ".join(sorted(agreed)) or "none"
+        what = f"{item.exemption!r} is no exemption of the terms in force; known: {known}"
+        require(item.exemption in agreed, Reason.NAME_UNKNOWN, item.place, what)
+        fits = label_of(item.label) in agreed[item.exemption]
+        labels = ", ".join(q.Label.Name(q.Label.ValueType(one)) for one in sorted(agreed[item.exemption]))
+        require(fits, Reason.NAME_UNKNOWN, item.place, f"{item.exemption} exempts {labels}, not {item.label}")
+
+
+def label_of(name: str) -> q.Label.ValueType:
+    """A label by its name in records and mappings."""
+    return q.Label.Value(f"LABEL_{name.upper()}")
+
+
 def attestation(figures: PeriodFigures, agreement: Agreement, period: int, site: bytes, claims: Claims) -> Draft:
     """The attestation of one site and period; chip-seconds stand in it exactly as they were collected.
 
@@ -66,8 +94,8 @@ def attestation(figures: PeriodFigures, agreement: Agreement, period: int, site:
             for name, count in sorted(figures.chips.items())
         ],
         use=[
-            _use(chip_class, label, held, agreement, claims)
-            for (chip_class, label), held in sorted(figures.chip_seconds.items())
+            _use(chip_class, label, exemption, held, agreement, claims)
+            for (chip_class, label, exemption), held in sorted(_by_exemption(figures).items())
         ],
         energy=_energy(figures, claims),
         mapping=claims.mapping,
@@ -75,13 +103,26 @@ def attestation(figures: PeriodFigures, agreement: Agreement, period: int, site:
     return Draft(kind=header_pb2.KIND_COMPUTE_ATTESTATION, body=encode(body), period=period, site=site)
 
 
-def _use(chip_class: str, name: str, held: int, agreement: Agreement, claims: Claims) -> compute_pb2.Use:
+def _by_exemption(figures: PeriodFigures) -> dict[tuple[str, str, str], int]:
+    """Chip-seconds by class, label and exemption; the exemption is empty for what is under none."""
+    rows = {(*pair, ""): held for pair, held in figures.chip_seconds.items()}
+    for (chip_class, name, exemption), held in figures.exempt.items():
+        rows[chip_class, name, exemption] = held
+        rows[chip_class, name, ""] -= held
+    return {place: held for place, held in rows.items() if held}
+
+
+def _use(
+    chip_class: str, name: str, exemption: str, held: int, agreement: Agreement, claims: Claims
+) -> compute_pb2.Use:
     """One row of use; labels that train carry operations."""
     require_class(chip_class, agreement, "attestation.use")
-    label = q.Label.Value(f"LABEL_{name.upper()}")
+    label = label_of(name)
     # What users steer is judged, not counted (docs/traces.md).
     basis = q.BASIS_ESTIMATED if claims.estimated_ppm else q.BASIS_MEASURED
-    row = compute_pb2.Use(chip_class=chip_class, label=label, held=_quantity(held, q.UNIT_CHIP_SECOND, basis))
+    row = compute_pb2.Use(
+        chip_class=chip_class, label=label, exemption=exemption, held=_quantity(held, q.UNIT_CHIP_SECOND, basis)
+    )
     row.held.systematic_ppm = claims.estimated_ppm
     if label in TRAINING:
         row.operations.CopyFrom(_operations(chip_class, held, agreement, claims))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
 from daemon.clock import Clock, SystemClock
-from node.attest import Claims, attestation
+from node.attest import Claims, attestation, require_exemptions
 from node.collect import PeriodFigures, Trace, read_trace, write_rejected
 from node.collect.rejected import rejected_name
 from node.config import MeterSettings, NodeSettings, SiteSettings
@@ -54,8 +55,17 @@ class TraceCollector:
 
     kind = header_pb2.KIND_COMPUTE_ATTESTATION
 
-    def __init__(self, agreement: Agreement, clock: Clock, name: str, settings: SiteSettings, base: Path) -> None:
-        """Collect for one site; paths in `settings` are relative to `base`."""
+    def __init__(
+        self,
+        agreement: Agreement,
+        clock: Clock,
+        name: str,
+        settings: SiteSettings,
+        base: Path,
+        terms: Callable[[], Agreement] | None = None,
+    ) -> None:
+        """Collect for one site; paths in `settings` are relative to `base`; `terms` are those in force, if known."""
+        self._terms = terms or (lambda: agreement)
         self.site, self.handle, self.source = name, bytes.fromhex(settings.handle), "trace"
         self.complaint = OK
         self._agreement, self._settings, self._base = agreement, settings, base
@@ -71,9 +81,11 @@ class TraceCollector:
         """The attestation of a period.
 
         Raises:
-            Refused: PERIOD_NOT_COLLECTED, TRACE_*, MAPPING_*, CHIP_CLASS_UNKNOWN, FORMAT_UNKNOWN.
+            Refused: PERIOD_NOT_COLLECTED, TRACE_*, MAPPING_*, CHIP_CLASS_UNKNOWN, FORMAT_UNKNOWN; NAME_UNKNOWN where
+                an exemption is named that the terms in force do not have.
         """
         figures, trace = self._watched.value()
+        require_exemptions(trace.exemptions, self._terms())
         self.source = trace.form
         end = self._agreement.end_of(period)
         # An export that was made before a period ended cannot hold all of it, though it may hold some.
@@ -179,7 +191,13 @@ class MeterCollector:
         return readings
 
 
-def open_collectors(agreement: Agreement, clock: Clock, settings: NodeSettings, base: Path) -> list[Collector]:
+def open_collectors(
+    agreement: Agreement,
+    clock: Clock,
+    settings: NodeSettings,
+    base: Path,
+    terms: Callable[[], Agreement] | None = None,
+) -> list[Collector]:
     """The collectors of a configuration, checked against the agreement.
 
     Args:
@@ -187,6 +205,7 @@ def open_collectors(agreement: Agreement, clock: Clock, settings: NodeSettings, 
         clock: of the node.
         settings: what stands in the configuration.
         base: its directory.
+        terms: the agreement under the terms in force, where somebody knows them.
 
     Raises:
         Refused: SITE_UNKNOWN for a handle that is not the lab's own, or not in the agreement. Files that are not there
@@ -200,7 +219,7 @@ def open_collectors(agreement: Agreement, clock: Clock, settings: NodeSettings, 
             own, Reason.SITE_UNKNOWN, f"site.{name}.handle", f"expected a site of {settings.party} in the agreement"
         )
         if site.trace is not None:
-            collectors.append(TraceCollector(agreement, clock, name, site, base))
+            collectors.append(TraceCollector(agreement, clock, name, site, base, terms))
     for name, meter in settings.meter.items():
         known = bytes.fromhex(meter.handle) in agreement.sites
         require(known, Reason.SITE_UNKNOWN, f"meter.{name}.handle", "expected a site in the agreement")

@@ -76,7 +76,7 @@ def run_node(config: Path, *, full_check: bool = False) -> None:
         agreement = pinned_agreement(settings, base)
         party = party_of(agreement, settings.party)
         store, author = _open_log(settings, base, agreement, party, clock, stack, full=full_check)
-        _ask_verifiers(settings, base, author, party)
+        ask_verifiers(settings, base, author, party)
         _serve(settings, base, _Parts(agreement, store, author, clock))
 
 
@@ -126,7 +126,7 @@ class _Parts:
         return note, head.size
 
 
-def _ask_verifiers(settings: NodeSettings, base: Path, author: Author, party: agreement_pb2.Party) -> None:
+def ask_verifiers(settings: NodeSettings, base: Path, author: Author, party: agreement_pb2.Party) -> None:
     """Nothing is signed where a verifier holds more of this log than we do."""
     own = load_certificate(base)
     with contextlib.ExitStack() as stack:
@@ -141,13 +141,13 @@ def _ask_verifiers(settings: NodeSettings, base: Path, author: Author, party: ag
 def _serve(settings: NodeSettings, base: Path, parts: _Parts) -> None:
     """Serve and attest until a signal comes."""
     publisher = Publisher(parts.agreement, parts.store, parts.author, parts.clock)
-    collectors = open_collectors(parts.agreement, parts.clock, settings, base)
+    collectors = open_collectors(parts.agreement, parts.clock, settings, base, publisher.terms)
     attester = Attester(
         parts.agreement, publisher, collectors, parts.clock, after=settings.attest_after, first=settings.attest_from
     )
     stop = threading.Event()
     with (
-        _record(settings, base, parts) as record,
+        _record(settings, base, parts, publisher) as record,
         _admin_server(
             admin_socket(settings, base), NodeAdminServicer(parts.agreement, publisher, attester, parts.clock, record)
         ),
@@ -208,13 +208,13 @@ def _identities(settings: NodeSettings, base: Path) -> tuple[Identity, list[tupl
 
 
 @contextlib.contextmanager
-def _record(settings: NodeSettings, base: Path, parts: _Parts) -> Iterator[RecordFollower | None]:
+def _record(settings: NodeSettings, base: Path, parts: _Parts, publisher: Publisher) -> Iterator[RecordFollower | None]:
     """The record, followed through the first verifier whose address is known."""
     for name, peer in settings.peer.items():
         if peer.address and name in parts.agreement.verifiers:
             certificate = read_certificate(base / peer.certificate)
             with open_channel(peer.address, load_certificate(base), certificate, name) as channel:
-                tell = OrderFile(base / settings.order).tell
+                tell = OrderFile(base / settings.order, publisher.exemptions).tell
                 yield RecordFollower(parts.agreement, settings.party, parts.store.database, channel, parts.clock, tell)
             return
     yield None

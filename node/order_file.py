@@ -10,18 +10,23 @@ from daemon.journal import journal
 from standstill.v1 import quantity_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from protocol.agreement import Agreement
+    from protocol.duty import Duty
     from protocol.obedience import Order
+    from standstill.v1 import node_admin_service_pb2 as pb
+
+    Exemptions = Callable[[Agreement, Duty], Sequence[pb.ExemptionStatus]]
 
 
 class OrderFile:
     """Rewritten whole whenever the order changes; readers never see half of one."""
 
-    def __init__(self, path: Path) -> None:
-        """Written to `path`."""
-        self._path = path
+    def __init__(self, path: Path, exemptions: Exemptions) -> None:
+        """Written to `path`; `exemptions` says which ones a duty leaves open, and what is left of them."""
+        self._path, self._exemptions = path, exemptions
         self._written = ""
 
     def tell(self, order: Order, terms: Agreement) -> None:
@@ -29,7 +34,7 @@ class OrderFile:
 
         A full disk is noted and tried again with the next look: the daemon has more to do than this.
         """
-        text = json.dumps(_table(order, terms), indent=1) + "\n"
+        text = json.dumps(_table(order, terms, self._exemptions(terms, order.duty)), indent=1) + "\n"
         if text == self._written:
             return
         try:
@@ -40,7 +45,7 @@ class OrderFile:
             self._written = text
 
 
-def _table(order: Order, terms: Agreement) -> dict[str, object]:
+def _table(order: Order, terms: Agreement, exemptions: Sequence[pb.ExemptionStatus]) -> dict[str, object]:
     duty = order.duty
     return {
         "schema": "standstill/node.order/1",
@@ -49,11 +54,35 @@ def _table(order: Order, terms: Agreement) -> dict[str, object]:
         "name": level_name(terms, duty.level),
         "since_period": duty.since,
         "allowed": allowed(terms, duty.level),
+        "exemptions": [_exemption(one) for one in exemptions],
         "open_again_ppm": duty.ramp_ppm,
         "winding_down_to": level_name(terms, duty.winding),
         "reports": duty.reports,
         "mode": order.mode.value,
         "why": order.why,
+    }
+
+
+def _exemption(one: pb.ExemptionStatus) -> dict[str, object]:
+    """An exemption and its limits; null where there is no limit."""
+    return {
+        "name": one.name,
+        "labels": list(one.labels),
+        "applies": one.applies,
+        "sampled_ppm": one.sampled_ppm,
+        "limits": [
+            {
+                "by": limit.by,
+                "first_period": limit.first,
+                "periods": limit.periods,
+                "chip_seconds": limit.chip_seconds if limit.HasField("chip_seconds") else None,
+                "chip_seconds_left": limit.chip_seconds_left if limit.HasField("chip_seconds_left") else None,
+                "teraflop": limit.teraflop if limit.HasField("teraflop") else None,
+                "teraflop_left": limit.teraflop_left if limit.HasField("teraflop_left") else None,
+                "unattested": limit.unattested,
+            }
+            for limit in one.limits
+        ],
     }
 
 

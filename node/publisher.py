@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from daemon.journal import journal
+from daemon.rows import header_of
+from node.exemptions import exemptions_now
 from protocol.errors import Reason, require
-from standstill.v1 import evidence_pb2, header_pb2
+from standstill.v1 import decision_pb2, evidence_pb2, header_pb2
 
 if TYPE_CHECKING:
     from daemon.author import Author, Published
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from daemon.log_store import LogStore
     from protocol.agreement import Agreement
     from protocol.authoring import Draft
+    from protocol.duty import Duty
+    from standstill.v1 import node_admin_service_pb2
 
 Said = tuple[int, int, bytes, str]
 """Kind, period, site handle and, for readings, name of the meter: what is said once."""
@@ -31,7 +35,7 @@ class Publisher:
 
     def __init__(self, agreement: Agreement, store: LogStore, author: Author, clock: Clock) -> None:
         """Read from the store what was said before."""
-        self._agreement, self._author, self._clock = agreement, author, clock
+        self._agreement, self._store, self._author, self._clock = agreement, store, author, clock
         self._lock = threading.Lock()
         self._terms: Callable[[], Agreement] = lambda: agreement
         self._said: set[Said] = set()
@@ -47,9 +51,29 @@ class Publisher:
         """Judge drafts by the terms in force, where somebody knows them; until then by the first ones."""
         self._terms = terms
 
+    def terms(self) -> Agreement:
+        """The terms that drafts are judged by."""
+        return self._terms()
+
     def has_said(self, said: Said) -> bool:
         """Whether the log holds this already."""
         return said in self._said
+
+    def serials(self) -> dict[str, int]:
+        """The highest serial in the log of each seat of the party, by the seat's name."""
+        highest: dict[str, int] = {}
+        for leaf in self._store.by_kind(self._author.origin, header_pb2.KIND_BALLOT):
+            ballot = decision_pb2.Ballot.FromString(leaf.body or b"")
+            if ballot.seat:
+                highest[ballot.seat] = max(highest.get(ballot.seat, 0), ballot.serial)
+        return highest
+
+    def exemptions(self, terms: Agreement, duty: Duty) -> list[node_admin_service_pb2.ExemptionStatus]:
+        """The exemptions that the party has now under a duty, and what is left of them by its log."""
+        period = self._agreement.period_at(self._clock.now())
+        if period is None:
+            return []
+        return exemptions_now(self._store, self._author.origin, terms, self._author.party, duty, period)
 
     def publish(self, drafts: Sequence[Draft]) -> Published:
         """Sign and log statements, all or none, and return when they are durable.
@@ -92,7 +116,7 @@ def _said_before(store: LogStore, origin: str, kind: int, periods: int) -> Itera
     """What the log holds, read in chunks so that a long log needs little memory."""
     for first in range(0, max(periods, 1), _CHUNK_PERIODS):
         for leaf in store.by_kind(origin, kind, first, first + _CHUNK_PERIODS - 1):
-            yield kind, leaf.period or 0, leaf.site, _meter(kind, leaf.body or b"")
+            yield kind, leaf.period or 0, header_of(leaf).site, _meter(kind, leaf.body or b"")
 
 
 def _meter(kind: int, body: bytes) -> str:

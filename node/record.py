@@ -23,12 +23,15 @@ from daemon.rpc_errors import refused_by
 from node.record_store import KEPT_STATES, Place, RecordStore
 from protocol.checkpoint import open_checkpoint
 from protocol.closing import Record
+from protocol.commitment import ENTRY_TAG, commit
 from protocol.errors import Reason, Refused, require
 from protocol.fold import step
 from protocol.in_force import in_force
 from protocol.leaf import Bodies, Cursor, ReadLeaf, read_leaves
+from protocol.merkle import leaf_hash
 from protocol.note import verifier_key
 from protocol.obedience import Order, order
+from protocol.wire import parse
 from standstill.v1 import header_pb2, membership_pb2, record_pb2
 
 if TYPE_CHECKING:
@@ -39,15 +42,13 @@ if TYPE_CHECKING:
     from protocol.agreement import Agreement
     from protocol.checkpoint import Checkpoint
     from protocol.state import State
+    from standstill.v1 import envelope_pb2
 
 TERM: Final = 0
 MOST_CLOSINGS: Final = 256
 """Closings read at once: a node that was away for a year must not hold all of it."""
 
 RETRY_SECONDS: Final = 1.0
-_FIRST_LEAVES: Final = 2
-"""Founding and KeySet 1, with which every log begins."""
-
 CONTRADICTIONS: Final = frozenset(
     {
         Reason.STATE_DIFFERS,
@@ -162,48 +163,48 @@ class RecordFollower:
     def _fold_some(self, head: Checkpoint, place: Place) -> Place:
         """Read the next closings, tie them to the signed head, and fold them one by one."""
         end = min(head.size, place.cursor.index + MOST_CLOSINGS)
-        cursor = replace(place.cursor, keys=self._registrar_place().cursor.keys)
-        closings: list[ReadLeaf] = []
-        for batch, _ in self._client.leaves(self._origin, cursor.index, end):
-            reads, cursor = read_leaves(self._agreement, cursor, batch)
-            closings += reads
-        require(cursor.index == end, Reason.LEAF_WITHHELD, self._origin, f"{cursor.index} of {end} closings")
-        self._client.require_part_of(head, place.frontier.append([read.leaf_hash for read in closings]))
-        for read in closings:
-            place = self._fold(read, place)
+        leaves = [leaf for batch, _ in self._client.leaves(self._origin, place.cursor.index, end) for leaf in batch]
+        there = place.cursor.index + len(leaves)
+        require(there == end, Reason.LEAF_WITHHELD, self._origin, f"{there} of {end} closings")
+        hashes = [leaf_hash(commit(ENTRY_TAG, leaf.leaf_salt, leaf.envelope)) for leaf in leaves]
+        self._client.require_part_of(head, place.frontier.append(hashes))
+        for leaf in leaves:
+            place = self._fold(leaf, place)
         return place
 
-    def _fold(self, read: ReadLeaf, place: Place) -> Place:
+    def _fold(self, leaf: envelope_pb2.Leaf, place: Place) -> Place:
         """One closing: everything that it covers, the state after it, and all of it kept or nothing."""
+        said = parse(record_pb2.Closing, leaf.body, f"{self._origin}[{place.cursor.index}].body")
+        # The registrar's keys change in its own log: those hold that stand where the closing itself records it.
+        covered = {head.origin: self._covered(head) for head in said.heads if head.origin == self._registrar.origin}
+        known = covered.get(self._registrar.origin, (self._place_of(self._registrar.origin),))[0]
+        cursor = replace(place.cursor, keys=known.cursor.keys)
+        (read,), cursor = read_leaves(self._agreement, cursor, [leaf])
         if read.refusal is not None:
             raise read.refusal
-        if not isinstance(read.body, record_pb2.Closing):
-            raise Refused(Reason.KIND_UNKNOWN, f"{self._origin}[{read.index}]", "a record log holds closings alone")
-        data = read.body.SerializeToString(deterministic=True)
-        places: list[Place] = []
-        leaves: dict[str, Sequence[ReadLeaf]] = {}
-        for recorded in read.body.heads:
-            after, leaves[recorded.origin] = self._covered(recorded)
-            places.append(after)
-        outcome = step(self._agreement, self.newest, Record(data, read.body, leaves))
-        cursor = replace(place.cursor, index=read.index + 1, previous=read.leaf_hash)
-        after = Place(cursor, place.frontier.append([read.leaf_hash]))
+        covered |= {head.origin: self._covered(head) for head in said.heads if head.origin not in covered}
+        leaves = {origin: found for origin, (_, found) in covered.items()}
+        outcome = step(self._agreement, self.newest, Record(leaf.body, said, leaves))
+        after = Place(replace(cursor, keys=place.cursor.keys), place.frontier.append([read.leaf_hash]))
         with self._database.transaction() as tx:
-            self._store.keep(tx, [*places, after], outcome.state)
+            self._store.keep(tx, [*(one for one, _ in covered.values()), after], outcome.state)
         with self._lock:
             self._states = [*self._states, outcome.state][-KEPT_STATES:]
         for moved in outcome.transitions:
             journal().info("level", rank=moved.level, before=moved.before, after=moved.after)
         return after
 
-    def _covered(self, recorded: record_pb2.Head) -> tuple[Place, list[ReadLeaf]]:
-        """The statements of a log that a closing covers first, checked to be those of its head."""
-        origin = recorded.origin
-        agreement = in_force(self._agreement, self.newest)
-        author = agreement.logs.get(origin)
+    def _place_of(self, origin: str) -> Place:
+        """How far the log of a party has been read."""
+        author = self.terms().logs.get(origin)
         if author is None:
             raise Refused(Reason.UNKNOWN_ORIGIN, "closing.heads.origin", repr(origin))
-        place = self._store.place(Cursor(origin, author))
+        return self._store.place(Cursor(origin, author))
+
+    def _covered(self, recorded: record_pb2.Head) -> tuple[Place, list[ReadLeaf]]:
+        """The statements of a log that a closing covers first, checked to be those of its head."""
+        origin, agreement = recorded.origin, self.terms()
+        place = self._place_of(origin)
         cursor, found = place.cursor, list[ReadLeaf]()
         for batch, _ in self._client.leaves(origin, cursor.index, recorded.size):
             reads, cursor = read_leaves(agreement, cursor, batch, bodies=Bodies.WITHHELD)
@@ -216,18 +217,6 @@ class RecordFollower:
         same = frontier.root() == recorded.root
         require(same, Reason.ROOT_MISMATCH, origin, f"the leaves give another root than the closing at {recorded.size}")
         return Place(cursor, frontier, _key_set(found, place.key_set)), found
-
-    def _registrar_place(self) -> Place:
-        """The registrar's own log as far as it is recorded, or its first two leaves: its root signs its keys."""
-        start = Cursor(self._registrar.origin, self._registrar.name)
-        place = self._store.place(start)
-        if place.cursor.keys.version:
-            return place
-        reads, cursor = [], start
-        for batch, _ in self._client.leaves(start.origin, 0, _FIRST_LEAVES):
-            some, cursor = read_leaves(self._agreement, cursor, batch, bodies=Bodies.WITHHELD)
-            reads += some
-        return Place(cursor, key_set=_key_set(reads, b""))
 
 
 def _require_body(read: ReadLeaf) -> None:

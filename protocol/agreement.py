@@ -100,7 +100,7 @@ class Agreement:
         """Name of the party by origin of its log; record logs are not among them."""
         return {party.origin: party.name for party in self.terms.parties}
 
-    @property
+    @cached_property
     def quorum(self) -> int:
         """Verifier operators that make a head witnessed and a closing final: floor((n+f)/2) + 1 (annex 1.1, 2)."""
         return agreement_limits.quorum(self.terms)

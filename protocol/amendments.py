@@ -11,9 +11,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from protocol.agreement import read_agreement
+from protocol.condition_tree import atoms
+from protocol.decision_rules import brakes_cannot_be_chained
 from protocol.errors import Reason, Refused
 from protocol.in_force import current_terms
-from protocol.state import Stage
+from protocol.lab_status import TAKING_PART
+from protocol.levels import at_rest
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
@@ -42,7 +45,9 @@ def problem(agreement: Agreement, state: State, data: bytes) -> Refused | None:
     broken = (
         found for rule in (_time, _identity, _verifiers, _levels, _names) for found in rule(agreement, before, terms)
     )
-    return next(broken, None) or _overlaps(state, data)
+    of_state = (_baseline, _returns, _chained)
+    broken_now = (found for rule in of_state for found in rule(agreement, state, terms))
+    return next(broken, None) or next(broken_now, None) or _overlaps(state, data)
 
 
 def _time(agreement: Agreement, before: pb.Agreement, terms: pb.Agreement) -> Iterator[Refused]:
@@ -65,11 +70,16 @@ def _identity(agreement: Agreement, before: pb.Agreement, terms: pb.Agreement) -
     del before
     for party in terms.parties:
         known = agreement.parties.get(party.name)
-        for field in _IDENTITY if known is not None else ():
-            if getattr(party, field) != getattr(known, field):
-                yield Refused(Reason.AMENDMENT_CHANGES_IDENTITY, f"parties.{party.name}.{field}", "stays what it was")
         if known is None:
             yield from newcomer(agreement, party)
+            continue
+        for field in changed_identity(known, party):
+            yield Refused(Reason.AMENDMENT_CHANGES_IDENTITY, f"parties.{party.name}.{field}", "stays what it was")
+
+
+def changed_identity(known: pb.Party, party: pb.Party) -> list[str]:
+    """Fields that make a party who it is and differ between two descriptors of it."""
+    return [field for field in _IDENTITY if getattr(party, field) != getattr(known, field)]
 
 
 def newcomer(agreement: Agreement, party: pb.Party) -> Iterator[Refused]:
@@ -149,12 +159,55 @@ def _gone(field: str, name: object) -> Refused:
     return Refused(Reason.AMENDMENT_CHANGES_IDENTITY, field, f"{name} is gone, and what speaks of it would say nothing")
 
 
+def _baseline(agreement: Agreement, state: State, terms: pb.Agreement) -> Iterator[Refused]:
+    """What shares are shares of stays while a level is not at rest: caps and ramps count in it (annex 3.5, 4)."""
+    before = current_terms(agreement, state).baseline_periods
+    if before != terms.baseline_periods and not all(map(at_rest, state.levels.values())):
+        found = f"{terms.baseline_periods}, not {before}, while a level restricts"
+        yield Refused(Reason.AMENDMENT_CHANGES_TIME, "baseline_periods", found)
+
+
+_READ: Final = {"reading": "indicator", "trend": "indicator", "event": "event", "carried": "rule"}
+"""Tests of conditions that read something which terms define by name, and the field that names it."""
+
+
+def _returns(agreement: Agreement, state: State, terms: pb.Agreement) -> Iterator[Refused]:
+    """What the way back from a level reads stays what it was until the level is at rest (annex 3.5, 4).
+
+    Both resume conditions are needed; the older one would be another under the same words.
+    """
+    before = current_terms(agreement, state)
+    for rank, level in state.levels.items():
+        tests = [] if at_rest(level) else atoms(agreement.levels[rank].resume)
+        for kind, atom in ((str(atom.WhichOneof("test")), atom) for atom in tests):
+            if (field := _READ.get(kind)) is None:
+                continue
+            name = getattr(getattr(atom, kind), field)
+            if _defined(before, field, name) != _defined(terms, field, name):
+                found = f"changes while level {rank} is to return by it; say the new one under another name"
+                yield Refused(Reason.AMENDMENT_CHANGES_IDENTITY, f"{field}s.{name}", found)
+
+
+def _defined(terms: pb.Agreement, field: str, name: str) -> object:
+    return next((one for one in getattr(terms, f"{field}s") if one.name == name), None)
+
+
+def _chained(agreement: Agreement, state: State, terms: pb.Agreement) -> Iterator[Refused]:
+    """Whom the new terms do not list may brake until it is out, which a brake puts off (annex 3.4 and 5.3, 5)."""
+    listed = {party.name for party in terms.parties}
+    beside = pb.Agreement(levels=terms.levels, parties=terms.parties)
+    for name, party in agreement.parties.items():
+        if name not in listed and state.parties[name].membership in TAKING_PART:
+            beside.parties.append(party)
+    yield from brakes_cannot_be_chained(beside)
+
+
 def _overlaps(state: State, data: bytes) -> Refused | None:
-    """A level keeps only so many older terms until it is open."""
+    """A level keeps only so many older terms until it is at rest."""
     if sha256(data).digest() == state.terms:
         return None
     for rank, level in state.levels.items():
-        if level.stage is not Stage.OPEN and len(level.terms) >= MAX_OVERLAPS:
+        if not at_rest(level) and len(level.terms) >= MAX_OVERLAPS:
             found = f"keeps {len(level.terms)} older terms and is {level.stage}"
             return Refused(Reason.LIMIT_REACHED, f"levels.{rank}", found)
     return None

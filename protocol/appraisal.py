@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from protocol import hidden_compute
-from protocol.checks import halt, run_all
+from protocol.checks import halt, run_all, signatures
 from protocol.conduct import Freshness, freshness
 from protocol.statements.quantities import TRAINING
 from standstill.v1 import agreement_pb2, header_pb2
@@ -28,10 +28,12 @@ class Appraisal:
     Attributes:
         verdict: of the lab in the period.
         assessment: the details, as they are signed.
+        proofs: of its bound and floor, which it names by their SHA-256.
     """
 
     verdict: header_pb2.Verdict.ValueType
     assessment: pb.Assessment
+    proofs: tuple[bytes, ...] = ()
 
     @property
     def codes(self) -> list[str]:
@@ -147,7 +149,13 @@ def _meter(case: Case) -> pb.EvidenceState.ValueType | None:
 
 
 def _shipments(case: Case) -> pb.EvidenceState.ValueType | None:
-    return _present(bool(case.shipments), case, header_pb2.KIND_SHIPMENT_REPORT)
+    """A supplier that says nothing any more may ship all the same: then nobody knows that all is reported."""
+    suppliers = {party.name for party in case.agreement.terms.parties if agreement_pb2.ROLE_SUPPLIER in party.roles}
+    # A word on a period that had not ended is none on all of it.
+    heard = {said.header.author for said in case.complete if said.recorded > said.header.period}
+    if suppliers and suppliers <= heard:
+        return pb.EVIDENCE_STATE_PRESENT
+    return pb.EVIDENCE_STATE_STALE if case.shipments or case.settled.reported else pb.EVIDENCE_STATE_MISSING
 
 
 def _halt(case: Case) -> pb.EvidenceState.ValueType | None:
@@ -183,6 +191,9 @@ def _blind_spots(case: Case) -> Iterator[str]:
     yield f"Energy is seen by {seen_by}; a source that lies is not noticed by itself."
     if "" in meters:
         yield "A site has no independent meter: its energy is the lab's word."
+    anew = sum(signatures.said_anew(case, leaf) for leaf in case.refused)
+    if anew:
+        yield f"{anew} statements on this period by revoked keys are not compared with what was said anew."
     caps = [*case.level.caps, *(one.cap for one in case.level.exemptions)] if case.level is not None else []
     if any(cap.HasField("teraflop") for cap in caps):
         yield "Operations are the lab's word: a cap on them counts what is stated, checked only against the peak."

@@ -8,42 +8,44 @@ order; a step that fails leaves those after it *not checked*, which is never *pa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from protocol.agreement import Agreement, pin, read_agreement
+from protocol.agreement import pin, read_agreement
 from protocol.appraisal import appraise
-from protocol.case import build_case, needs
-from protocol.checkpoint import Checkpoint, checkpoint_of
-from protocol.commitment import ENTRY_TAG, commit
-from protocol.cosignature import cosignature_verifier, cosignatures, witness_key
+from protocol.bundle_logs import (
+    Result,
+    View,
+    check_head,
+    check_inclusion,
+    check_recorded,
+    closing_keys,
+    counted,
+    read_log,
+    recorded_size,
+)
+from protocol.bundle_terms import check_terms
+from protocol.case import build_case
+from protocol.case_needs import needs
 from protocol.duty import duty
 from protocol.errors import Reason, Refused, require
-from protocol.in_force import in_force
 from protocol.judgement import judged
-from protocol.leaf import Cursor, KeyRing, ReadLeaf, read_leaves
-from protocol.merkle import leaf_hash, verify_inclusion
-from protocol.note import ed25519_verifier, open_note, verifier_key
-from protocol.state import State, read_state
+from protocol.leaf import Cursor, KeyRing, ReadLeaf
+from protocol.state import read_state
 from protocol.wire import parse
 from standstill.v1 import assessment_pb2, bundle_pb2, header_pb2, record_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from protocol.bundle_logs import BoundCheck
+
+__all__ = ["BEYOND", "MAX_BUNDLE_BYTES", "MEDIA_TYPE", "STEPS", "Report", "Result", "Step", "verify_bundle"]
+
 MEDIA_TYPE: Final = "application/vnd.standstill.bundle.v1+protobuf"
 MAX_BUNDLE_BYTES: Final = 64 << 20
 """Most bytes of a bundle: a lab with 1,000 sites and a 30-day cap takes about 40 MB at the quarter's end."""
-
-
-class Result(StrEnum):
-    """Of one step."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_CHECKED = "not checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +83,15 @@ class Report:
         return next((step for step in self.steps if step.result is Result.FAILED), None)
 
 
-@dataclass(slots=True)
-class _View:
-    """What the steps so far have established."""
-
-    data: bytes
-    pinned: bytes | None
-    bundle: bundle_pb2.Bundle = field(default_factory=bundle_pb2.Bundle)
-    agreement: Agreement = field(init=False)
-    state: State = field(init=False)
-    heads: dict[str, Checkpoint] = field(default_factory=dict)
-    leaves: dict[str, list[ReadLeaf]] = field(default_factory=dict)
-    closings: list[tuple[bytes, record_pb2.Closing]] = field(default_factory=list)
-    earlier: list[record_pb2.Closing] = field(default_factory=list)
-    stated: ReadLeaf = field(init=False)
-
-    @property
-    def record_origin(self) -> str:
-        return self.agreement.record_origin(0)
-
-    def party_of(self, origin: str) -> str:
-        """Party that keeps a log; a record log is its registrar's."""
-        if origin == self.record_origin:
-            return self.agreement.verifiers[0]
-        require(origin in self.agreement.logs, Reason.UNKNOWN_ORIGIN, "logs.origin", repr(origin))
-        return self.agreement.logs[origin]
-
-
-def verify_bundle(data: bytes, pinned: bytes | None) -> Report:
+def verify_bundle(data: bytes, pinned: bytes | None, check_bound: BoundCheck | None = None) -> Report:
     """Derive the assessment in a bundle again.
 
     Args:
         data: the file.
         pinned: SHA-256 of the agreement, obtained by another way; None leaves the trust root not checked.
+        check_bound: derives bound and floor from the evidence and their proofs; None leaves them not checked.
     """
-    view, steps, broken = _View(data, pinned), [], False
+    view, steps, broken = View(data, pinned, check_bound), [], False
     for name, run in STEPS:
         if broken:
             steps.append(Step(name, Result.NOT_CHECKED, "an earlier step failed"))
@@ -134,7 +110,7 @@ def verify_bundle(data: bytes, pinned: bytes | None) -> Report:
     return replace(report, verdict=summary.verdict, assessment=stated.body, revision=summary.revision)
 
 
-def _format(view: _View) -> tuple[Result, str]:
+def _format(view: View) -> tuple[Result, str]:
     """The file is a bundle of a version that this reader knows."""
     view.bundle = parse(bundle_pb2.Bundle, view.data, "bundle", MAX_BUNDLE_BYTES)
     found = view.bundle.media_type
@@ -147,99 +123,55 @@ def _format(view: _View) -> tuple[Result, str]:
     return Result.PASSED, f"{len(view.data):,} bytes, {len(view.bundle.logs)} logs"
 
 
-def _trust_root(view: _View) -> tuple[Result, str]:
+def _trust_root(view: View) -> tuple[Result, str]:
     """The agreement is the one that the auditor pinned."""
     bundle, pinned = view.bundle, view.pinned
     view.agreement = read_agreement(bundle.agreement) if pinned is None else pin(bundle.agreement, pinned)
-    require(bundle.lab in view.agreement.labs, Reason.NAME_UNKNOWN, "bundle.lab", repr(bundle.lab))
     require(bundle.verifier in view.agreement.verifiers, Reason.NAME_UNKNOWN, "bundle.verifier", repr(bundle.verifier))
     if pinned is None:
         return Result.NOT_CHECKED, f"nothing pinned; the bundle says {view.agreement.digest.hex()}"
     return Result.PASSED, f"agreement {view.agreement.terms.name}, {pinned.hex()}"
 
 
-def _heads(view: _View) -> tuple[Result, str]:
-    """Every head is signed by its log, and cosigned by a quorum of verifier operators."""
-    rings = dict(_cosigners(view))
-    count = 0
-    for log in view.bundle.logs:
-        party = view.party_of(log.origin)
-        log_key = verifier_key(log.origin, view.agreement.parties[party].log_key)
-        witnesses = [
-            witness_key(view.agreement.witness_name(name), key) for name, keys in rings.items() for key in keys
-        ]
-        verifiers = [ed25519_verifier(log_key), *(cosignature_verifier(witness) for witness in witnesses)]
-        note = open_note(log.checkpoint, verifiers)
-        view.heads[log.origin] = checkpoint_of(note, log.origin, log_key)
-        names = {view.agreement.witness_name(name): view.agreement.owner(name) for name in rings}
-        operators = {names[cosignature.witness.name] for cosignature in cosignatures(note, witnesses)}
-        # A verifier's own log counts as cosigned by its operator (annex 1.1, 3).
-        if party in view.agreement.verifiers:
-            operators.add(view.agreement.owner(party))
-        enough = len(operators) >= view.agreement.quorum
-        found = f"{len(operators)} of {view.agreement.quorum} operators"
-        require(enough, Reason.THRESHOLD_NOT_MET, f"logs.{log.origin}.checkpoint", found)
-        count += len(operators)
-    return Result.PASSED, f"{len(view.heads)} heads, {count} operators behind them, {view.agreement.quorum} needed each"
+def _heads(view: View) -> tuple[Result, str]:
+    """Every founder's head is signed by its log, and cosigned by a quorum of verifier operators."""
+    view.cosigners = dict(_cosigners(view))
+    founded = view.founded()
+    count = sum(check_head(view, log, view.agreement.parties[view.founder_of(log.origin)]) for log in founded)
+    return Result.PASSED, f"{len(founded)} heads, {count} operators behind them, {view.agreement.quorum} needed each"
 
 
-def _cosigners(view: _View) -> Iterator[tuple[str, list[bytes]]]:
+def _cosigners(view: View) -> Iterator[tuple[str, list[bytes]]]:
     """Cosignature keys of each verifier, from the KeySets in its log, which its root signed."""
-    by_origin = {log.origin: log for log in view.bundle.logs}
     for name in view.agreement.verifiers:
-        origin = view.agreement.parties[name].origin
-        require(origin in by_origin, Reason.BUNDLE_INCOMPLETE, "logs", f"{origin} is missing")
+        log = view.log(view.agreement.parties[name].origin)
         found: list[bytes] = []
-        for leaf in _read(view, by_origin[origin], Cursor(origin, name)):
+        for leaf in read_log(view.agreement, log, Cursor(log.origin, name)):
             if leaf.body is not None and leaf.header is not None and leaf.header.kind == header_pb2.KIND_KEY_SET:
                 found += KeyRing().after(leaf.body).cosignature  # type: ignore[arg-type]
         yield name, found
 
 
-def _inclusion(view: _View) -> tuple[Result, str]:
+def _inclusion(view: View) -> tuple[Result, str]:
     """Every leaf stands in its log's head: the entry is recomputed from the very envelope that is read."""
-    count = 0
-    for log in view.bundle.logs:
-        head = view.heads[log.origin]
-        for proven in log.leaves:
-            entry = commit(ENTRY_TAG, proven.leaf.leaf_salt, proven.leaf.envelope)
-            verify_inclusion(proven.index, head.size, leaf_hash(entry), proven.proof, head.root)
-            count += 1
-    return Result.PASSED, f"{count} leaves"
+    return Result.PASSED, f"{sum(check_inclusion(view, log) for log in view.founded())} leaves"
 
 
-def _signatures(view: _View) -> tuple[Result, str]:
+def _signatures(view: View) -> tuple[Result, str]:
     """Every statement is read by the rules that its reader on the wire applies."""
-    by_origin = {log.origin: log for log in view.bundle.logs}
-    require(view.record_origin in by_origin, Reason.BUNDLE_INCOMPLETE, "logs", f"{view.record_origin} is missing")
-    for origin, log in by_origin.items():
-        if origin != view.record_origin:
-            view.leaves[origin] = list(_read(view, log, Cursor(origin, view.party_of(origin))))
-    registrar = view.party_of(view.record_origin)
-    keys = KeyRing()
-    for leaf in view.leaves[view.agreement.parties[registrar].origin]:
-        if leaf.header is not None and leaf.header.kind == header_pb2.KIND_KEY_SET and leaf.body is not None:
-            after = keys.after(leaf.body)  # type: ignore[arg-type]
-            keys = replace(after, statement=keys.statement + after.statement)
-    cursor = Cursor(view.record_origin, registrar, in_record=True, keys=keys)
-    view.leaves[view.record_origin] = list(_read(view, by_origin[view.record_origin], cursor))
-    count = sum(len(leaves) for leaves in view.leaves.values())
-    refused = sum(leaf.refusal is not None for leaves in view.leaves.values() for leaf in leaves)
-    return Result.PASSED, f"{count - refused} statements" + (f", {refused} refused, as findings say" if refused else "")
+    record = view.log(view.record_origin)
+    for log in view.founded():
+        if log is not record:
+            cursor = Cursor(log.origin, view.founder_of(log.origin))
+            view.leaves[log.origin] = list(read_log(view.agreement, log, cursor))
+    registrar = view.founder_of(view.record_origin)
+    rings = closing_keys(record, view.leaves[view.agreement.parties[registrar].origin])
+    cursor = Cursor(view.record_origin, registrar, in_record=True)
+    view.leaves[view.record_origin] = list(read_log(view.agreement, record, cursor, rings))
+    return Result.PASSED, counted(leaf for leaves in view.leaves.values() for leaf in leaves)
 
 
-def _read(view: _View, log: bundle_pb2.BundledLog, cursor: Cursor) -> Iterator[ReadLeaf]:
-    """Leaves of a bundled log in order; KeySets among them change the keys in force."""
-    for proven in log.leaves:
-        rises = proven.index >= cursor.index
-        require(rises, Reason.ORDER_MISMATCH, f"logs.{log.origin}.leaves", f"{proven.index} out of order")
-        previous = cursor.previous if proven.index == cursor.index else None
-        here = replace(cursor, index=proven.index, previous=previous)
-        (leaf,), cursor = read_leaves(view.agreement, here, [proven.leaf])
-        yield leaf
-
-
-def _record(view: _View) -> tuple[Result, str]:
+def _record(view: View) -> tuple[Result, str]:
     """The closings chain from the state to the record period, and the recorded heads are the proven ones."""
     view.state = read_state(view.bundle.state)
     previous = view.state.closing
@@ -252,7 +184,7 @@ def _record(view: _View) -> tuple[Result, str]:
             continue
         chained = closing.previous == previous
         require(chained, Reason.CLOSING_NOT_NEXT, "closing.previous", f"closing of {closing.period}")
-        data = _body_of(view, leaf.index)
+        data = view.body(view.record_origin, leaf.index)
         previous = sha256(data).digest()
         view.closings.append((data, closing))
     require(bool(view.closings), Reason.BUNDLE_INCOMPLETE, "closings", "none")
@@ -260,40 +192,20 @@ def _record(view: _View) -> tuple[Result, str]:
     require(first.state == sha256(view.bundle.state).digest(), Reason.STATE_DIFFERS, "bundle.state", first.state.hex())
     reaches = last.period == view.bundle.record_period
     require(reaches, Reason.BUNDLE_INCOMPLETE, "closings", f"end at {last.period}, not {view.bundle.record_period}")
-    for log in view.bundle.logs:
+    for log in view.founded():
         if log.origin not in {view.record_origin, view.agreement.parties[view.bundle.verifier].origin}:
-            _recorded_head(view, log.origin)
+            check_recorded(view, log.origin, view.agreement)
     return Result.PASSED, f"{len(view.closings)} closings to period {last.period}, state {first.state.hex()[:16]}"
 
 
-def _body_of(view: _View, index: int) -> bytes:
-    log = next(log for log in view.bundle.logs if log.origin == view.record_origin)
-    return next(proven.leaf.body for proven in log.leaves if proven.index == index)
-
-
-def _recorded_head(view: _View, origin: str) -> None:
-    """The head that the leaves are proven in is the one that counts at the record period."""
-    size, found = _recorded_size(view, origin), view.heads[origin]
-    heads = [head for _, closing in view.closings for head in closing.heads if head.origin == origin]
-    same = found.size == size and (not heads or heads[-1].root == found.root)
-    require(same, Reason.STATE_DIFFERS, f"logs.{origin}.checkpoint", f"size {found.size}, recorded {size}")
-
-
-def _recorded_size(view: _View, origin: str) -> int:
-    """Leaves of a log that are recorded by the last closing."""
-    sizes = [head.size for _, closing in view.closings for head in closing.heads if head.origin == origin]
-    return sizes[-1] if sizes else view.state.parties[view.agreement.logs[origin]].size
-
-
-def _assessment(view: _View) -> tuple[Result, str]:
+def _assessment(view: View) -> tuple[Result, str]:
     """The checks, run again on these statements, give the assessment that the verifier signed, to the byte."""
-    bundle, agreement = view.bundle, view.agreement
+    bundle, agreement = view.bundle, view.terms
     view.stated = _stated(view)
     # The state governs the period only if it was final two periods before (annex 1.7) and no later one governs it.
     governs = view.state.period is None or view.state.period + 2 <= bundle.period
     newest = view.closings[0][1].period + 2 > bundle.period
     require(governs and newest, Reason.STATE_DIFFERS, "bundle.state", f"does not govern period {bundle.period}")
-    agreement = in_force(agreement, view.state)
     owed = duty(agreement, view.state, bundle.lab, bundle.period)
     wanted = needs(agreement, owed, bundle.lab, bundle.period)
     read = [leaf for found in view.leaves.values() for leaf in found]
@@ -308,7 +220,10 @@ def _assessment(view: _View) -> tuple[Result, str]:
         lambda leaf: _recorded(view, leaf),
         closed=[closing.period for _, closing in view.closings],
     )
-    derived = appraise(case, view.closings[0][1].state)
+    details: assessment_pb2.Assessment = view.stated.body  # type: ignore[assignment]
+    hidden = details.assurance.hidden_compute if details.assurance.HasField("hidden_compute") else None
+    view.case = replace(case, hidden=hidden)
+    derived = appraise(view.case, view.closings[0][1].state)
     assert view.stated.header is not None  # noqa: S101 - a statement in good form has one
     summary = view.stated.header.assessment
     same = derived.verdict == summary.verdict and derived.assessment == view.stated.body
@@ -318,13 +233,12 @@ def _assessment(view: _View) -> tuple[Result, str]:
     return Result.PASSED, f"{found}, from {len(leaves)} statements"
 
 
-def _stated(view: _View) -> ReadLeaf:
+def _stated(view: View) -> ReadLeaf:
     """The newest revision of the verifier's assessment of the lab and period in the bundle."""
     bundle = view.bundle
-    terms = in_force(view.agreement, view.state)
     found = [
         leaf
-        for leaf in (judged(one, terms) for one in view.leaves[view.agreement.parties[bundle.verifier].origin])
+        for leaf in (judged(one, view.terms) for one in view.leaves[view.agreement.parties[bundle.verifier].origin])
         if leaf.refusal is None
         and leaf.header is not None
         and (leaf.header.assessment.lab, leaf.header.period) == (bundle.lab, bundle.period)
@@ -333,15 +247,15 @@ def _stated(view: _View) -> ReadLeaf:
     return max(found, key=lambda leaf: leaf.header.assessment.revision)  # type: ignore[union-attr]
 
 
-def _counts(view: _View, leaf: ReadLeaf) -> bool:
+def _counts(view: View, leaf: ReadLeaf) -> bool:
     """Whether the record reaches a leaf; only the verifier's own log goes on behind it, with the assessment."""
     own = view.agreement.parties[view.bundle.verifier].origin
-    return leaf.origin != own or leaf.index < _recorded_size(view, own)
+    return leaf.origin != own or leaf.index < recorded_size(view, own, view.terms)
 
 
-def _recorded(view: _View, leaf: ReadLeaf) -> int:
+def _recorded(view: View, leaf: ReadLeaf) -> int:
     """Period of the first closing that covers a leaf; for what the state covers, of the first that the bundle shows."""
-    before = leaf.index < view.state.parties[view.agreement.logs[leaf.origin]].size
+    before = leaf.index < view.state.parties[view.terms.logs[leaf.origin]].size
     for closing in view.earlier if before else [closing for _, closing in view.closings]:
         for head in closing.heads:
             if head.origin == leaf.origin and leaf.index < head.size:
@@ -351,19 +265,29 @@ def _recorded(view: _View, leaf: ReadLeaf) -> int:
     raise Refused(Reason.BUNDLE_INCOMPLETE, f"{leaf.origin}[{leaf.index}]", "no closing covers it")
 
 
-def _earlier(view: _View) -> tuple[Result, str]:
+def _bound(view: View) -> tuple[Result, str]:
+    """Bound and floor follow from the evidence and their proofs, in whole numbers and without a solver."""
+    if view.case.hidden is None:
+        return Result.PASSED, "none is stated"
+    if view.check_bound is None:
+        return Result.NOT_CHECKED, "no arithmetic for proofs at hand"
+    proofs = {sha256(proof).digest(): proof for proof in view.bundle.proofs}
+    return Result.PASSED, view.check_bound(view.case, view.case.hidden, proofs)
+
+
+def _earlier(view: View) -> tuple[Result, str]:
     """The state is taken from the record; deriving it takes every closing from the first."""
     return Result.NOT_CHECKED, f"that the state of period {view.state.period} follows from the closings before it"
 
 
-def _newer(view: _View) -> tuple[Result, str]:
+def _newer(view: View) -> tuple[Result, str]:
     """A bundle shows one revision; later ones stand in the verifier's log."""
     assert view.stated.header is not None  # noqa: S101 - the step before has read it
     revision = view.stated.header.assessment.revision
     return Result.NOT_CHECKED, f"whether {view.bundle.verifier} has revised revision {revision}: ask, or read its log"
 
 
-def _beyond(view: _View) -> tuple[Result, str]:
+def _beyond(view: View) -> tuple[Result, str]:
     """What a bundle cannot show by itself."""
     return Result.NOT_CHECKED, f"whether {view.bundle.verifier} left statements out: compare with the logs themselves"
 
@@ -371,14 +295,16 @@ def _beyond(view: _View) -> tuple[Result, str]:
 BEYOND: Final = frozenset({"earlier record", "newer revision", "completeness"})
 """Steps that no bundle can pass: what only the logs themselves show."""
 
-STEPS: Final[tuple[tuple[str, Callable[[_View], tuple[Result, str]]], ...]] = (
+STEPS: Final[tuple[tuple[str, Callable[[View], tuple[Result, str]]], ...]] = (
     ("format", _format),
     ("trust root", _trust_root),
     ("heads", _heads),
     ("inclusion", _inclusion),
     ("signatures", _signatures),
     ("record", _record),
+    ("terms", check_terms),
     ("assessment", _assessment),
+    ("bound", _bound),
     ("earlier record", _earlier),
     ("newer revision", _newer),
     ("completeness", _beyond),

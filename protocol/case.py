@@ -1,23 +1,25 @@
 """A case: everything that is on the record about one lab and one period, read once for all checks (design section 6).
 
-:func:`needs` says which statements a case rests on; whoever has them, a verifier's store or a bundle, hands them to
-:func:`build_case`. So the verdict of a daemon and its derivation offline come from the same bytes by the same code.
+:mod:`protocol.case_needs` says which statements a case rests on; whoever has them, a verifier's store or a bundle,
+hands them to :func:`build_case`. So a daemon's verdict and its derivation offline come from the same bytes by the same
+code.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from protocol import exemptions
+from protocol.case_needs import baselines
 from protocol.errors import Reason, Refused
 from protocol.judgement import judged
+from protocol.past_work import PastWork, past_work
 from protocol.revocation import by_revoked_key, is_key_set, revoked
-from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, record_pb2
+from standstill.v1 import agreement_pb2, assessment_pb2, compute_pb2, evidence_pb2, inquiry_pb2, record_pb2
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from google.protobuf.message import Message
 
@@ -26,25 +28,6 @@ if TYPE_CHECKING:
     from protocol.leaf import ReadLeaf
 
 B = TypeVar("B", bound="Message")
-
-
-class Need(NamedTuple):
-    """Statements of one kind in one log, for the periods that they speak of, both ends included.
-
-    A kind that speaks of no period is needed whole: `first` and `last` are None.
-    """
-
-    origin: str
-    kind: pb.Kind.ValueType
-    first: int | None
-    last: int | None
-
-    def covers(self, leaf: ReadLeaf) -> bool:
-        """Whether a leaf is one of those needed."""
-        header = leaf.header
-        if header is None or (leaf.origin, header.kind) != (self.origin, self.kind):
-            return False
-        return self.first is None or self.last is None or self.first <= header.period <= self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +61,19 @@ def place(leaf: ReadLeaf) -> assessment_pb2.StatementRef:
     return assessment_pb2.StatementRef(origin=leaf.origin, index=leaf.index, identity=leaf.identity)
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Deliveries that a case does not list, because all that is left of them is chips (:mod:`protocol.deliveries`).
+
+    Attributes:
+        chips: that they left with the lab, by class; less than none where it sent more than it received.
+        reported: whether a supplier reported any of them.
+    """
+
+    chips: Mapping[str, int] = field(default_factory=dict)
+    reported: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """What is on the record about one lab and one period.
@@ -90,15 +86,21 @@ class Case:
         duty: what the lab had to keep.
         attestations: of the lab for this period, the first of each site, by site handle.
         repeated: further attestations of a site for this period.
-        window: attestations of the lab for earlier periods that a cap's window or a baseline reaches; a site may have
-            several.
+        window: attestations of the lab for earlier periods that a cap's window reaches; a site may have several.
+        past: what the lab did in the periods of a baseline.
         readings: of independent meters for this period, by site handle.
+        past_readings: of them for earlier periods of the window of a bound that is due.
         shipments: to the lab, of this and earlier periods.
+        complete: words of suppliers that they have reported everything, of this period and those before it that the
+            agreement does not call stale yet.
         transfers: of or with the lab, of this and earlier periods.
-        halts: reported by the lab, for this and earlier periods.
+        halts: reported by the lab, from the wind-down of its level to this period.
+        replies: of the lab to questions, if it owes an answer for too long.
         misbehavior: proven against the lab.
         refused: statements on this period that broke a rule.
         closed: periods after this one that were closed, up to `record_period`; None: all of them were.
+        hidden: bound and floor of the window that ends with the period, where they were computed.
+        settled: deliveries of earlier periods that are not among the shipments and transfers.
     """
 
     agreement: Agreement
@@ -109,13 +111,19 @@ class Case:
     attestations: Mapping[bytes, Cited[compute_pb2.ComputeAttestation]]
     repeated: tuple[Cited[compute_pb2.ComputeAttestation], ...]
     window: tuple[Cited[compute_pb2.ComputeAttestation], ...]
+    past: Mapping[range, PastWork]
     readings: Mapping[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]]
+    past_readings: tuple[Cited[evidence_pb2.MeterReading], ...]
     shipments: tuple[Cited[evidence_pb2.ShipmentReport], ...]
+    complete: tuple[Cited[evidence_pb2.ShipmentsComplete], ...]
     transfers: tuple[Cited[compute_pb2.Transfer], ...]
     halts: tuple[Cited[compute_pb2.HaltReport], ...]
+    replies: tuple[Cited[inquiry_pb2.Reply], ...]
     misbehavior: tuple[Cited[record_pb2.Misbehavior], ...]
     refused: tuple[ReadLeaf, ...]
     closed: frozenset[int] | None = None
+    hidden: assessment_pb2.HiddenCompute | None = None
+    settled: Settled = Settled()
 
     def waited(self, recorded: int) -> int:
         """Closings before that of `recorded` that could have recorded a word on this period, and did not.
@@ -134,68 +142,15 @@ class Case:
         return self.agreement.levels.get(self.duty.level)
 
     @property
+    def baseline(self) -> PastWork | None:
+        """What the lab did in the periods of the duty's baseline; None where it attested nothing of it."""
+        found = self.past.get(self.duty.baseline)
+        return found if found is not None and found.refs else None
+
+    @property
     def sites(self) -> tuple[agreement_pb2.Site, ...]:
         """Sites of the lab."""
         return tuple(self.agreement.parties[self.lab].sites)
-
-
-def needs(agreement: Agreement, duty: Duty, lab: str, period: int) -> list[Need]:
-    """Every statement that a case may rest on, by log and kind."""
-    own = agreement.parties[lab].origin
-    found = [Need(own, pb.KIND_COMPUTE_ATTESTATION, *span) for span in _attested_in(agreement, duty, period)]
-    found.append(Need(own, pb.KIND_HALT_REPORT, 0, period))
-    meters = {site.metered_by for site in agreement.parties[lab].sites}
-    for party in agreement.terms.parties:
-        if {agreement_pb2.ROLE_LAB, agreement_pb2.ROLE_SUPPLIER} & set(party.roles):
-            found.append(Need(party.origin, pb.KIND_TRANSFER, 0, period))
-        if agreement_pb2.ROLE_SUPPLIER in party.roles:
-            found.append(Need(party.origin, pb.KIND_SHIPMENT_REPORT, 0, period))
-        if party.name in meters:
-            found.append(Need(party.origin, pb.KIND_METER_READING, period, period))
-        if agreement_pb2.ROLE_VERIFIER in party.roles:
-            found.append(Need(party.origin, pb.KIND_MISBEHAVIOR, None, None))
-    # KeySets say which of these statements still count.
-    return found + [
-        Need(origin, pb.KIND_KEY_SET, None, None) for origin in dict.fromkeys(need.origin for need in found)
-    ]
-
-
-def reach(level: agreement_pb2.Level) -> int:
-    """Periods, the one assessed included, of which a level's caps count something; growth is from one before."""
-    growth = agreement_pb2.CAP_SCOPE_INVENTORY_GROWTH
-    return max((cap.window_periods + (cap.scope == growth) for cap in level.caps), default=1)
-
-
-def baselines(agreement: Agreement, duty: Duty) -> list[range]:
-    """Periods of the baselines that a duty is measured by: of its level, and of those beneath a returning one."""
-    found: list[range] = []
-    for kept in duties(duty):
-        level = agreement.levels.get(kept.level)
-        shares = level is not None and (kept.ramp_ppm or any(cap.baseline_ppm for cap in level.caps))
-        if shares and kept.baseline:
-            found.append(kept.baseline)
-    return found
-
-
-def duties(duty: Duty) -> Iterator[Duty]:
-    """A duty, and those beneath it that it does not imply."""
-    yield duty
-    if duty.beneath is not None:
-        yield from duties(duty.beneath)
-
-
-def _attested_in(agreement: Agreement, duty: Duty, period: int) -> list[tuple[int, int]]:
-    """Spans of periods whose attestations count, apart from each other, the latest first."""
-    levels = [(kept, agreement.levels[kept.level]) for kept in duties(duty) if kept.level]
-    far = max((max(reach(level), exemptions.reach(level, kept, period)) for kept, level in levels), default=1)
-    spans = [(max(period - far + 1, 0), period)]
-    for before in sorted(baselines(agreement, duty), key=lambda one: one.stop, reverse=True):
-        first, last = spans[-1]
-        if before.stop >= first:
-            spans[-1] = (min(before.start, first), last)
-        else:
-            spans.append((before.start, before.stop - 1))
-    return spans
 
 
 def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:
@@ -207,6 +162,9 @@ def concerns(agreement: Agreement, lab: str, leaf: ReadLeaf) -> bool:
         return lab in {author, body.counterparty}
     if isinstance(body, record_pb2.Misbehavior):
         return body.party == lab
+    # It is said of all labs at once.
+    if isinstance(body, evidence_pb2.ShipmentsComplete):
+        return True
     # The header says which site a reading speaks of, also where the reading itself was refused.
     if leaf.header is not None and leaf.header.kind == pb.KIND_METER_READING:
         return leaf.header.site in agreement.sites and agreement.sites[leaf.header.site][0] == lab
@@ -223,7 +181,7 @@ def build_case(
     recorded: Callable[[ReadLeaf], int],
     closed: Iterable[int] | None = None,
 ) -> Case:
-    """Sort the statements that :func:`needs` named into a case.
+    """Sort the statements that :func:`protocol.case_needs.needs` named into a case.
 
     Args:
         agreement: the terms that govern the period; statements are judged under them.
@@ -235,18 +193,12 @@ def build_case(
         recorded: period of the closing that first covers a leaf.
         closed: periods after `period` that were closed, up to `record_period`; all of them if absent.
     """
-    ordered = sorted((judged(leaf, agreement) for leaf in leaves), key=lambda leaf: (leaf.origin, leaf.index))
-    known = [(leaf, recorded(leaf)) for leaf in ordered if is_key_set(leaf) or concerns(agreement, lab, leaf)]
-    taken = _taken_back(known)
-    about = [(_admitted(leaf, period, at, taken), at) for leaf, at in known if not is_key_set(leaf)]
-    cited = [Cited(leaf.body, leaf, at) for leaf, at in about if leaf.body is not None]
-    attested = _of(cited, compute_pb2.ComputeAttestation)
+    about = statements_about(agreement, lab, period, leaves, recorded)
+    cited = _cited(about)
+    attested, read = _of(cited, compute_pb2.ComputeAttestation), _of(cited, evidence_pb2.MeterReading)
     now = [statement for statement in attested if statement.header.period == period]
     # The first word on a site counts.
     attestations = {statement.header.site: statement for statement in reversed(now)}
-    readings: dict[bytes, tuple[Cited[evidence_pb2.MeterReading], ...]] = {}
-    for reading in _of(cited, evidence_pb2.MeterReading):
-        readings[reading.header.site] = (*readings.get(reading.header.site, ()), reading)
     return Case(
         agreement=agreement,
         lab=lab,
@@ -256,14 +208,59 @@ def build_case(
         attestations=attestations,
         repeated=tuple(statement for statement in now if statement is not attestations[statement.header.site]),
         window=tuple(statement for statement in attested if statement.header.period < period),
-        readings=readings,
+        past={over: past_work(over, map(_said, attested)) for over in baselines(agreement, duty)},
+        readings=_by_site(one for one in read if one.header.period == period),
+        past_readings=tuple(one for one in read if one.header.period < period),
         shipments=_of(cited, evidence_pb2.ShipmentReport),
+        complete=_of(cited, evidence_pb2.ShipmentsComplete),
         transfers=_of(cited, compute_pb2.Transfer),
         halts=_of(cited, compute_pb2.HaltReport),
+        replies=_of(cited, inquiry_pb2.Reply),
         misbehavior=_of(cited, record_pb2.Misbehavior),
         refused=tuple(leaf for leaf, _ in about if leaf.refusal is not None and _speaks_of(leaf, period)),
         closed=None if closed is None else frozenset(closed),
     )
+
+
+def past(
+    agreement: Agreement, lab: str, over: range, leaves: Iterable[ReadLeaf], recorded: Callable[[ReadLeaf], int]
+) -> PastWork:
+    """What a lab did in the periods of a baseline, from the statements that :mod:`protocol.case_needs` named.
+
+    Args:
+        agreement: the terms that govern the periods that are measured by it.
+        lab: name of the lab.
+        over: the periods.
+        leaves: statements, in any order.
+        recorded: period of the closing that first covers a leaf.
+    """
+    about = statements_about(agreement, lab, over.stop, leaves, recorded)
+    return past_work(over, map(_said, _of(_cited(about), compute_pb2.ComputeAttestation)))
+
+
+def _said(statement: Cited[B]) -> tuple[pb.Header, B, assessment_pb2.StatementRef]:
+    return statement.header, statement.body, statement.ref
+
+
+def statements_about(
+    agreement: Agreement, lab: str, period: int, leaves: Iterable[ReadLeaf], recorded: Callable[[ReadLeaf], int]
+) -> list[tuple[ReadLeaf, int]]:
+    """Statements about a lab as they count in a case of a period, in the order of their logs, and when recorded."""
+    ordered = sorted((judged(leaf, agreement) for leaf in leaves), key=lambda leaf: (leaf.origin, leaf.index))
+    known = [(leaf, recorded(leaf)) for leaf in ordered if is_key_set(leaf) or concerns(agreement, lab, leaf)]
+    taken = _taken_back(known)
+    return [(_admitted(leaf, period, at, taken), at) for leaf, at in known if not is_key_set(leaf)]
+
+
+def _cited(about: Iterable[tuple[ReadLeaf, int]]) -> list[Cited[Any]]:
+    return [Cited(leaf.body, leaf, at) for leaf, at in about if leaf.body is not None]
+
+
+def _by_site(statements: Iterable[Cited[B]]) -> dict[bytes, tuple[Cited[B], ...]]:
+    found: dict[bytes, tuple[Cited[B], ...]] = {}
+    for statement in statements:
+        found[statement.header.site] = (*found.get(statement.header.site, ()), statement)
+    return found
 
 
 def _speaks_of(leaf: ReadLeaf, period: int) -> bool:
@@ -284,7 +281,7 @@ def _admitted(leaf: ReadLeaf, period: int, at: int, taken: Mapping[tuple[str, in
     if not leaf.counts:
         return leaf
     refusal = by_revoked_key(leaf, taken.get((leaf.origin, at), ())) or leaf.refusal or _too_early(leaf, period, at)
-    return leaf if refusal is None else replace(leaf, body=None, refusal=refusal)
+    return leaf if refusal is None else leaf._replace(body=None, refusal=refusal)
 
 
 def _too_early(leaf: ReadLeaf, period: int, recorded: int) -> Refused | None:

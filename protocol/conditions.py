@@ -60,6 +60,9 @@ class Facts(Protocol):
     def keeps(self, lab: str, level: int) -> bool:
         """Whether a lab and every other of its control group keep a level and are relied on."""
 
+    def pledged(self, labs: Iterable[str]) -> tuple[Ref, ...]:
+        """The pledges of labs that stand: the statements behind what they keep."""
+
     def bound(self, level: int) -> tuple[str, ...]:
         """Labs that a level binds."""
 
@@ -218,10 +221,11 @@ def _weighs(test: pb.Condition.Weighs, facts: Facts) -> Explained:
 
 def _keeping(labs: Iterable[str], level: int, facts: Facts) -> tuple[Explained, ...]:
     """One part per control group: it keeps the least of what its labs keep, and counts once (annex 4.1, 3)."""
-    return tuple(
-        Explained(truth.of(all(facts.keeps(lab, level) for lab in group)), f"{' and '.join(group)} at level {level}")
-        for group in _groups(labs, facts)
-    )
+    parts = []
+    for group in _groups(labs, facts):
+        kept = truth.of(all(facts.keeps(lab, level) for lab in group))
+        parts.append(Explained(kept, f"{' and '.join(group)} at level {level}", evidence=facts.pledged(group)))
+    return tuple(parts)
 
 
 def _honored(test: pb.Condition.Honored, facts: Facts) -> Explained:

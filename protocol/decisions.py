@@ -165,7 +165,7 @@ def tally(agreement: Agreement, state: State, asked: Asked, recused: AbstractSet
         oldest = state.closings - rule.ballot_life_periods
         if ballot is None or ballot.episode != asked.episode or ballot.closing <= oldest:
             continue
-        if voter.group not in recused and _has_a_vote(agreement, state, voter.party):
+        if voter.group not in recused and _has_a_vote(agreement, state, voter.party, asked.motion):
             newest.setdefault(voter.group, []).append((voter, ballot))
     last = {group: _last(found) for group, found in newest.items()}
     said = {group: found for group, found in last.items() if all(ballot.yes for _, ballot in found)}
@@ -181,12 +181,16 @@ def _last(ballots: list[tuple[Voter, BallotState]]) -> list[tuple[Voter, BallotS
     return [(voter, ballot) for voter, ballot in ballots if ballot.closing == newest]
 
 
-def _has_a_vote(agreement: Agreement, state: State, name: str) -> bool:
-    """Whether a party decides anything: not who left, was proven to contradict itself, or joined just now."""
+def _has_a_vote(agreement: Agreement, state: State, name: str, motion: pb.Motion.ValueType) -> bool:
+    """Whether a party decides this: not who left, was proven to contradict itself, or joined just now.
+
+    Who is leaving tightens only, also by what it voted before it gave notice (annex 3.4).
+    """
     party = state.parties[name]
     # Only who was admitted later has a number there.
     novice = party.joined and state.closings - party.joined < agreement.terms.novice_periods
-    member = party.membership in {Membership.IN, Membership.NOTICE}
+    tightens = party.membership is Membership.NOTICE and motion in TIGHTENING
+    member = party.membership is Membership.IN or tightens
     return member and not party.convicted and not novice
 
 

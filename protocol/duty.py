@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.conduct import Freshness, freshness
 from protocol.in_force import first_terms, in_force
@@ -17,11 +17,29 @@ if TYPE_CHECKING:
     from protocol.state_entries import GrantState
     from standstill.v1 import agreement_pb2
 
-__all__ = ["GOVERNS_AFTER", "Duty", "duty", "last_attested", "silence"]
+__all__ = ["GOVERNS_AFTER", "Duty", "Overdue", "duty", "last_attested", "overdue", "silence"]
 
 NO_PERIODS: Final = range(0)
 WHOLE: Final = 1_000_000
 """Parts per million."""
+
+
+class Overdue(NamedTuple):
+    """A question that a lab has not answered within the agreement's time for it.
+
+    Attributes:
+        question: its identity, 32 bytes.
+        asker: name of the party that asks.
+        leaf: of the question in the asker's log.
+        period: of the closing that recorded it.
+        waited: closed periods since.
+    """
+
+    question: bytes
+    asker: str
+    leaf: int
+    period: int
+    waited: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +52,13 @@ class Duty:
         since: first period in which the restriction applies in full, after the wind-down; 0 for level 0.
         winding: rank of a higher level that is being wound down to; 0 if there is none.
         reports: whether the lab must attest at all.
+        owed_since: first period for which it must, if it must.
         grants: of exemptions of that level to the lab that run in the period, by name.
         ramp_ppm: on the way back from that level, the share of its baseline rate at which the lab may do what the level
             forbids, parts per million; 0 while the level holds in full.
         beneath: while such a share is open, the duty of the levels below, which that level no longer implies.
         baseline: periods over which the baseline rate for that level is taken; empty where there is none.
+        overdue: answers that the lab owes for too long.
     """
 
     level: int = 0
@@ -46,10 +66,12 @@ class Duty:
     since: int = 0
     winding: int = 0
     reports: bool = False
+    owed_since: int = 0
     grants: tuple[tuple[str, GrantState], ...] = ()
     ramp_ppm: int = 0
     beneath: Duty | None = None
     baseline: range = NO_PERIODS
+    overdue: tuple[Overdue, ...] = ()
 
 
 def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
@@ -60,9 +82,12 @@ def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
     late = lab not in first_terms(agreement).parties
     if party is None or (late and party.membership is Membership.FORMING):
         return Duty()
-    reports = state.status is Status.IN_FORCE and state.since is not None and period >= state.since
+    governed = state.status is Status.IN_FORCE and state.since is not None and period >= state.since
+    reports = governed and party.membership is not Membership.OUT
     over = _over(agreement, state, lab, period)
-    found, winding = Duty(reports=reports), 0
+    # Who came in by a later closing owes from where that closing governs; its number is at most its period.
+    since = max(state.since or 0, party.joined + GOVERNS_AFTER if party.joined else 0)
+    found, winding, owed = Duty(reports=reports, owed_since=since), 0, overdue(agreement, state, lab)
     for rank in sorted(state.levels.keys() - over):
         binding = state.levels[rank].binds.get(lab)
         if binding is None or period < binding.since:
@@ -71,7 +96,8 @@ def duty(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
             winding = rank
         elif (share := _share(agreement.levels[rank], state, binding, period)) < WHOLE:
             found = _kept(agreement, state, rank, binding, share, found)
-    return _granted(replace(found, winding=winding if winding > found.level else 0), state, lab, period)
+    winding = winding if winding > found.level else 0
+    return _granted(replace(found, winding=winding, overdue=owed), state, lab, period)
 
 
 def _kept(agreement: Agreement, state: State, rank: int, binding: Binding, share: int, below: Duty) -> Duty:
@@ -84,6 +110,7 @@ def _kept(agreement: Agreement, state: State, rank: int, binding: Binding, share
         episode=state.levels[rank].episode,
         since=binding.since + agreement.levels[rank].wind_down_periods,
         reports=below.reports,
+        owed_since=below.owed_since,
         ramp_ppm=share,
         beneath=below if share else None,
         baseline=range(first, binding.since) if memory and first < binding.since else NO_PERIODS,
@@ -137,6 +164,17 @@ def _calendar_end(level: LevelState) -> int:
     """The period from which a restriction or a brake that runs ends by the calendar, whichever is later."""
     mandate = level.end if level.stage in LIFTABLE else None
     return max(mandate or 0, level.brake_cap or 0)
+
+
+def overdue(agreement: Agreement, state: State, lab: str) -> tuple[Overdue, ...]:
+    """Questions that a lab leaves unanswered for longer than agreed, as of the last closing; the oldest first."""
+    time = agreement.terms.verification.clarification_answer_periods
+    waiting = [
+        Overdue(bytes.fromhex(name), one.asker, one.index, one.period, state.closings - one.closing)
+        for name, one in state.inquiries.items()
+        if one.lab == lab and state.closings - one.closing >= time
+    ]
+    return tuple(sorted(waiting, key=lambda one: (one.period, one.asker, one.leaf)))
 
 
 def silence(agreement: Agreement, state: State, lab: str) -> Freshness:

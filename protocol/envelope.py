@@ -93,7 +93,7 @@ def seal(payload_type: str, payload: bytes, seeds: Sequence[bytes]) -> bytes:
     for seed in seeds:
         message.signatures.add(keyid=key_id(public_key(seed)), sig=sign(seed, signed))
     data = message.SerializeToString()
-    parse_envelope(data)
+    parse_message(data)
     return data
 
 

@@ -6,12 +6,62 @@ Use that names an exemption counts in that exemption's ledger and nowhere else i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from protocol.duty import Duty
     from standstill.v1 import agreement_pb2 as pb
     from standstill.v1.compute_pb2 import Use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What limits work under an exemption in a period.
+
+    Attributes:
+        exemption: its name.
+        by: what limits it, in words: its cap, or a grant.
+        first: first period that is summed.
+        periods: how many periods at most are summed together.
+        teraflop: most operations; None: not limited.
+        chip_seconds: most chip-seconds; None: not limited.
+    """
+
+    exemption: str
+    by: str
+    first: int
+    periods: int
+    teraflop: int | None
+    chip_seconds: int | None
+
+
+def allowances(level: pb.Level, duty: Duty, period: int) -> Iterator[Allowance]:
+    """What limits the exemptions of the level that a lab keeps: of each its cap, and the grant that runs."""
+    grants = dict(duty.grants)
+    for one in level.exemptions:
+        if one.HasField("cap"):
+            cap = one.cap
+            yield Allowance(
+                exemption=one.name,
+                by="its cap",
+                first=max(period - cap.window_periods + 1, duty.since),
+                periods=cap.window_periods,
+                teraflop=cap.teraflop if cap.HasField("teraflop") else None,
+                chip_seconds=cap.chip_seconds if cap.HasField("chip_seconds") else None,
+            )
+        if one.on_request and one.name in grants:
+            grant = grants[one.name]
+            yield Allowance(
+                exemption=one.name,
+                by="its grant",
+                first=max(grant.start, duty.since),
+                periods=grant.until - grant.start,
+                teraflop=grant.teraflop,
+                chip_seconds=grant.chip_seconds,
+            )
 
 
 def exemption_of(level: pb.Level, use: Use) -> pb.Exemption | None:

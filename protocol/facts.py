@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 from protocol import events, readings
 from protocol.conduct import HONORED
 from protocol.decisions import Asked, tally
-from protocol.lab_status import TAKING_PART, lab_status, verdicts_on
+from protocol.lab_status import TAKING_PART, lab_status, pledges_of, verdicts_on
 from protocol.state import Stage, Standing, Status
 from protocol.truth import Explained, Ref, Truth
 from standstill.v1 import condition_pb2 as pb
 from standstill.v1.decision_pb2 import MOTION_RESOLVE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from protocol.agreement import Agreement
     from protocol.progress import Growth
@@ -98,6 +98,11 @@ class StateFacts:
             return False
         group = self.agreement.labs_by_owner[self.agreement.owner(lab)]
         return all(self._keeps(other, level) for other in group if self._takes_part(other))
+
+    def pledged(self, labs: Iterable[str]) -> tuple[Ref, ...]:
+        """The pledges of labs that stand: the statements behind what they keep."""
+        known = [lab for lab in labs if lab in self.state.pledges]
+        return tuple(ref for lab in known for ref in pledges_of(self.agreement, self.state, lab))
 
     def bound(self, level: int) -> tuple[str, ...]:
         """Labs that a level binds now."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from protocol.agreement import Agreement
-    from protocol.case import Case
+    from protocol.duty import Duty
 
 
 def due(agreement: Agreement, period: int) -> bool:
@@ -15,12 +15,7 @@ def due(agreement: Agreement, period: int) -> bool:
     return every > 0 and (period + 1) % every == 0
 
 
-def reach(agreement: Agreement, period: int) -> int:
-    """Periods whose evidence an assessment's bound rests on, the one assessed included; 1 where none is due."""
-    return agreement.terms.verification.window_periods if due(agreement, period) else 1
-
-
-def window_of(case: Case) -> range:
-    """Periods of the window that ends with the period of a case, from the first in which the lab had to attest."""
-    first = case.period + 1 - case.agreement.terms.verification.window_periods
-    return range(max(first, case.duty.owed_since), case.period + 1)
+def window(agreement: Agreement, duty: Duty, period: int) -> range:
+    """Periods of the window that ends with a period, from the first for which the lab had to attest."""
+    first = period + 1 - agreement.terms.verification.window_periods
+    return range(min(max(first, duty.owed_since), period), period + 1)

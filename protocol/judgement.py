@@ -7,7 +7,6 @@ are checked on reading (:mod:`protocol.leaf`).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from protocol.errors import Reason, Refused
@@ -40,13 +39,13 @@ def judged(leaf: ReadLeaf, terms: Agreement) -> ReadLeaf:
     try:
         _header_under_terms(header, terms)
     except Refused as refusal:
-        return replace(leaf, header=None, body=None, refusal=refusal)
+        return leaf._replace(header=None, body=None, refusal=refusal)
     if body is None or header.kind in READ_AT_ONCE:
         return leaf
     try:
         KINDS[header.kind].validate(body, header, terms)
     except Refused as refusal:
-        return replace(leaf, body=None, refusal=refusal)
+        return leaf._replace(body=None, refusal=refusal)
     return leaf
 
 

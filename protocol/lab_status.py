@@ -11,7 +11,7 @@ from protocol.truth import Explained, Ref, Truth, of
 from standstill.v1 import condition_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from protocol.agreement import Agreement
     from protocol.state import State
@@ -50,9 +50,27 @@ def verdicts_on(agreement: Agreement, state: State, lab: str, verdict: str, peri
         return ()
     settled = state.period - agreement.terms.standing.settle_periods
     held = min(periods, max(len(state.conduct[lab].settled), 1))
+    return _said(agreement, state, lab, verdict, range(settled, settled - held, -1))
+
+
+def accused_by(agreement: Agreement, state: State, lab: str) -> tuple[Ref, ...]:
+    """Statements of the breaches that accused a lab last, as far as the state still holds them; none after silence."""
+    return _said(agreement, state, lab, BREACHED, state.conduct[lab].cause)
+
+
+def pledges_of(agreement: Agreement, state: State, lab: str) -> tuple[Ref, ...]:
+    """A lab's pledge in force, and the older one while it runs beside it."""
+    found, origin = state.pledges[lab], agreement.parties[lab].origin
+    current = (Ref(origin, found.index, found.identity),) if found.current else ()
+    older = (Ref(origin, found.older_index, found.older_identity),) if found.older else ()
+    return current + older
+
+
+def _said(agreement: Agreement, state: State, lab: str, verdict: str, periods: Iterable[int]) -> tuple[Ref, ...]:
+    """Statements of a verdict on some periods of a lab."""
     said = (
         (name, state.verdicts.get(key(lab, period, name)))
-        for period in range(settled, settled - held, -1)
+        for period in periods
         for name in agreement.verifiers
         # What counts for a verdict (annex 2, 2): nothing of the lab's own group, nor of who contradicted itself.
         if agreement.owner(name) != agreement.owner(lab) and not state.parties[name].convicted
@@ -85,7 +103,8 @@ def lab_status(agreement: Agreement, state: State, lab: str, status: pb.PartySta
         heard = freshness(conduct.silent, agreement.terms.freshness)
         return Explained(of(heard in _FRESHNESS[status]), f"{lab}: {heard}")
     if status in _STANDING:
-        return Explained(of(conduct.standing in _STANDING[status]), f"{lab}: {conduct.standing}")
+        holds = of(conduct.standing in _STANDING[status])
+        return Explained(holds, f"{lab}: {conduct.standing}", evidence=accused_by(agreement, state, lab))
     if status == pb.PARTY_STATUS_BOUND:
         binding = state.levels[level].binds.get(lab)
         bound = binding is not None and binding.until is None

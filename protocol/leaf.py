@@ -13,7 +13,7 @@ until it is supplied (annex 7, 3).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -105,8 +105,7 @@ class Bodies(Enum):
     """They are checked and read."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadLeaf:
+class ReadLeaf(NamedTuple):
     """One leaf, read.
 
     Attributes:
@@ -120,7 +119,7 @@ class ReadLeaf:
     """
 
     origin: str
-    index: int
+    index: int  # type: ignore[assignment]  # a leaf has an index; nobody searches in the tuple
     leaf_hash: bytes
     identity: bytes
     header: header_pb2.Header | None
@@ -201,7 +200,7 @@ def read_leaves(
     """
     found, unchecked, cursor = open_leaves(agreement, cursor, leaves, bodies=bodies)
     for place, refusal in unchecked.refused(verify(unchecked.claims)).items():
-        found[place] = replace(found[place], body=None, refusal=refusal)
+        found[place] = found[place]._replace(body=None, refusal=refusal)
     return found, cursor
 
 
@@ -224,10 +223,10 @@ def open_leaves(
             unchecked.places.append((len(found), at.keys.statement))
             unchecked.claims.append(claim)
         found.append(read)
-        if isinstance(read.body, membership_pb2.KeySet):
+        if read.body is not None and isinstance(read.body, membership_pb2.KeySet):
             at.keys = at.keys.after(read.body)
         at.index, at.previous = at.index + 1, read.leaf_hash
-    return found, unchecked, replace(cursor, index=at.index, previous=at.previous, keys=at.keys)
+    return found, unchecked, Cursor(cursor.origin, cursor.author, cursor.in_record, at.index, at.previous, at.keys)
 
 
 @dataclass(slots=True)
@@ -296,9 +295,10 @@ def _header(agreement: Agreement, at: _At, payload_type: str, payload: bytes) ->
     header = parse(header_pb2.Header, payload, "header")
     if header.agreement != agreement.digest:
         raise Refused(Reason.WRONG_AGREEMENT, "header.agreement", header.agreement.hex())
-    rule = KINDS.get(header.kind)
+    kind = header.kind
+    rule = KINDS.get(kind)
     if rule is None:
-        raise Refused(Reason.KIND_UNKNOWN, "header.kind", str(header.kind))
+        raise Refused(Reason.KIND_UNKNOWN, "header.kind", str(kind))
     _place(at, header, rule)
     if header.HasField("period") is not rule.period:
         raise Refused(Reason.PERIOD_UNEXPECTED, "header.period", _stated(rule.period))
@@ -308,9 +308,9 @@ def _header(agreement: Agreement, at: _At, payload_type: str, payload: bytes) ->
         raise Refused(Reason.SITE_UNKNOWN, "header.site", "must be absent in this kind")
     if header.audience != rule.audience:
         raise Refused(Reason.AUDIENCE_MISMATCH, "header.audience", f"{header.audience}, not {rule.audience}")
-    if header.HasField("assessment") is not (header.kind == header_pb2.KIND_ASSESSMENT):
+    if header.HasField("assessment") is not (kind == header_pb2.KIND_ASSESSMENT):
         raise Refused(Reason.SUMMARY_UNEXPECTED, "header.assessment", _stated(not header.HasField("assessment")))
-    if header.HasField("inquiry") is not (header.kind in ASKING):
+    if header.HasField("inquiry") is not (kind in ASKING):
         raise Refused(Reason.SUMMARY_UNEXPECTED, "header.inquiry", _stated(not header.HasField("inquiry")))
     return header
 
@@ -348,9 +348,10 @@ def _claim(
     keys = at.keys.statement
     if not keys:
         raise Refused(Reason.KEY_NOT_IN_FORCE, "signatures", "no KeySet before this leaf")
-    if len(envelope.signatures) != 1:
+    signatures = envelope.signatures
+    if len(signatures) != 1:
         raise Refused(Reason.THRESHOLD_NOT_MET, "signatures", "exactly one signature by a statement key")
-    entry = envelope.signatures[0]
+    entry = signatures[0]
     chosen = keys[0]
     if len(keys) > 1:
         chosen = next((key for key in keys if key_id(key) == entry.keyid), chosen)

@@ -96,6 +96,15 @@ LIFTABLE: Final = RESTRICTIVE | {Stage.SUSPENDED}
 """Stages of an episode that has an end and can be lifted."""
 
 
+def at_rest(level: LevelState) -> bool:
+    """Whether nothing is left of a level's episode: it is open, no brake runs, and no lab is on its ramp.
+
+    Ramps run per lab (annex 4.3): after a brake, or after a suspension, some last while the level is open.
+    """
+    ramping = any(binding.until is not None for binding in level.binds.values())
+    return level.stage is Stage.OPEN and not level.brake_left and not ramping
+
+
 def clock_events(level: LevelState, terms: agreement_pb2.Level, governed: int) -> set[Event]:
     """Events that only clocks decide.
 
@@ -143,7 +152,7 @@ def enter(level: LevelState, row: Row | None, terms: agreement_pb2.Level, govern
             moved = replace(moved, start=governed, suspended_by=())
         case Stage.WINDING:
             # A dormant call that starts is still the same episode; everything else begins the next one.
-            moved = _begun(moved, terms, governed, fresh=level.stage is not Stage.CALLED)
+            moved = _begun(moved, terms, governed, fresh=row.needed != (Event.ENTRY,))
         case Stage.IN_FORCE:
             moved = replace(moved, held=level.held + 1)
         case Stage.RAMPING:

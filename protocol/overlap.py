@@ -1,7 +1,8 @@
-"""Old terms beside new ones (annex 3.5, 4): a level that is not open keeps the terms of its episode until it is.
+"""Old terms beside new ones (annex 3.5, 4): a level that is not at rest keeps the terms of its episode until it is.
 
-Of everything that limits work the stricter of both holds, of everything that returns from a level both are needed, so
-that no amendment opens a gap. What calls the level, and who may brake, is the new terms' alone: that tightens.
+Of everything that limits work the stricter of both holds, of everything that returns from a level both are needed, and
+so of what releases those who rely on a lab: no amendment opens a gap. What calls the level, and who may brake, is the
+new terms' alone: that tightens.
 """
 
 from __future__ import annotations
@@ -36,18 +37,15 @@ def overlapped(current: pb.Agreement, older: Older) -> pb.Agreement:
     for level in terms.levels:
         for digest, old in _limiting(older, level.rank):
             _limit(level, old, digest[:SUFFIX_DIGITS])
-        for digest, text in older.get(level.rank, ()):
+        kept = older.get(level.rank, ())
+        for digest, text in kept:
             _return_by_both(terms, level, text, digest[:SUFFIX_DIGITS])
+        for _, text in kept[:1]:
+            # Nobody is bound retroactively: who winds down has the time that it was given when the episode began.
+            level.wind_down_periods = text.levels[level.rank - 1].wind_down_periods
+    for digest, text in {digest: text for rank in sorted(older) for digest, text in older[rank]}.items():
+        _release_by_both(terms, text, digest[:SUFFIX_DIGITS])
     return terms
-
-
-def merged_level(new: pb.Level, old: pb.Level, suffix: str) -> pb.Level:
-    """A level under two terms, but for the rule that lifts it: both are needed (:func:`merged_rule`)."""
-    level = pb.Level()
-    level.CopyFrom(new)
-    _limit(level, old, suffix)
-    _slow(level, old)
-    return level
 
 
 def _limiting(older: Older, rank: int) -> list[tuple[str, pb.Level]]:
@@ -116,8 +114,6 @@ def _slow(level: pb.Level, old: pb.Level) -> None:
     level.ramp.extend(steps)
     level.mandate_periods = min(level.mandate_periods, old.mandate_periods)
     level.dormancy_periods = min(level.dormancy_periods, old.dormancy_periods)
-    # Nobody is bound retroactively: who winds down has the time that it was given.
-    level.wind_down_periods = old.wind_down_periods
     # That others go free when one breaks its duty relaxes; that everybody is bound does not.
     level.snap_back = level.snap_back and old.snap_back
     if old.binds == pb.BINDS_EVERYONE:
@@ -155,16 +151,42 @@ def _return_by_both(terms: pb.Agreement, level: pb.Level, older: pb.Agreement, s
     """A level's way back under its older terms too, and a rule that lifts it by both."""
     old = older.levels[level.rank - 1]
     _slow(level, old)
-    rules = {rule.name: rule for rule in terms.rules}
-    before = {rule.name: rule for rule in older.rules}
-    ours, theirs = rules[level.lifted_by], before[old.lifted_by]
-    if ours == theirs:
-        return
-    # No name of an agreement holds an "@", so this one is free.
-    name = f"{level.lifted_by}+{old.lifted_by}@{suffix}"
-    if name not in rules:
-        terms.rules.append(merged_rule(ours, theirs, name))
-    level.lifted_by = name
+    level.lifted_by = _joined(terms, older, (level.lifted_by, old.lifted_by), suffix)
+
+
+def _release_by_both(terms: pb.Agreement, older: pb.Agreement, suffix: str) -> None:
+    """What releases those who rely on a lab, as in both terms: it too leads back from a level (annex 4.4)."""
+    now, old = terms.standing, older.standing
+    now.breached = max(now.breached, old.breached)
+    # Enough breaches in the shorter window are enough in the longer one.
+    now.of_last = max(now.breached, min(now.of_last, old.of_last))
+    now.release_notice_periods = max(now.release_notice_periods, old.release_notice_periods)
+    now.back_after_periods = min(now.back_after_periods, old.back_after_periods)
+    # 0: silence never accuses.
+    by_silence = now.silence_out_periods and old.silence_out_periods
+    now.silence_out_periods = max(now.silence_out_periods, old.silence_out_periods) if by_silence else 0
+    now.hold_rule = _joined(terms, older, (now.hold_rule, old.hold_rule), suffix, either=True)
+    if old.release == pb.RELEASE_ON_VOTE:
+        ours = now.release_rule if now.release == old.release else ""
+        now.release_rule = _joined(terms, older, (ours, old.release_rule), suffix)
+        now.release = old.release
+
+
+def _joined(
+    terms: pb.Agreement, older: pb.Agreement, named: tuple[str, str], suffix: str, *, either: bool = False
+) -> str:
+    """Name of a rule that decides as both rules of these names do, or as either; as the older, if it is alone."""
+    ours = next((rule for rule in terms.rules if rule.name == named[0]), None)
+    theirs = next((rule for rule in older.rules if rule.name == named[1]), None)
+    if theirs is None or ours == theirs:
+        return named[0]
+    # No name of an agreement holds an "@", so these are free.
+    name = f"{('~' if either else '+').join(filter(None, named))}@{suffix}"
+    if all(rule.name != name for rule in terms.rules):
+        join = either_rule if either else merged_rule
+        terms.rules.append(theirs if ours is None else join(ours, theirs, name))
+        terms.rules[-1].name = name
+    return name
 
 
 def merged_rule(ours: pb.Rule, theirs: pb.Rule, name: str) -> pb.Rule:
@@ -173,6 +195,16 @@ def merged_rule(ours: pb.Rule, theirs: pb.Rule, name: str) -> pb.Rule:
         name=name,
         need=pb.Need(all=pb.Need.Several(of=[_need(ours), _need(theirs)])),
         ballot_life_periods=min(ours.ballot_life_periods, theirs.ballot_life_periods),
+        recuse_subject=ours.recuse_subject or theirs.recuse_subject,
+    )
+
+
+def either_rule(ours: pb.Rule, theirs: pb.Rule, name: str) -> pb.Rule:
+    """A rule that is carried by what carries one of them."""
+    return pb.Rule(
+        name=name,
+        need=pb.Need(any=pb.Need.Several(of=[_need(ours), _need(theirs)])),
+        ballot_life_periods=max(ours.ballot_life_periods, theirs.ballot_life_periods),
         recuse_subject=ours.recuse_subject or theirs.recuse_subject,
     )
 

@@ -69,12 +69,18 @@ class Compiler:
         """Compile among labs with these numbers and control groups."""
         self._index, self._owners, self._source = index, owners, source
         self._whens: dict[bytes, Formula] = {}
+        self._pledges: dict[tuple[bytes, bool], tuple[Clause, ...]] = {}
 
     def both(self, pledge: PledgeState) -> tuple[Clause, ...]:
         """Clauses of the pledge in force and of the one that still runs, levels falling."""
-        found = [clause for data, older in ((pledge.current, False), (pledge.older, True)) if data
-                 for clause in self.clauses(parsed(data), older=older)]  # fmt: skip
+        found = (*self._pledged(pledge.current, older=False), *self._pledged(pledge.older, older=True))
         return tuple(sorted(found, key=lambda clause: -clause.level))
+
+    def _pledged(self, data: bytes, *, older: bool) -> tuple[Clause, ...]:
+        """Clauses of a serialized pledge, which means the same whoever pledges it."""
+        if (data, older) not in self._pledges:
+            self._pledges[data, older] = self.clauses(parsed(data), older=older)
+        return self._pledges[data, older]
 
     def clauses(self, pledge: pledge_pb2.Pledge, *, older: bool) -> tuple[Clause, ...]:
         """Clauses of one pledge, levels falling; names that are not among the labs keep nothing."""

@@ -235,9 +235,6 @@ def _mask(flags: Iterable[bool]) -> int:
 
 def _dormant(agreement: Agreement, state: State) -> set[str]:
     """Names in pledges that are no lab of the agreement."""
-    named: set[str] = set()
-    for pledge in state.pledges.values():
-        for data in (pledge.current, pledge.older):
-            for clause in parsed(data).clauses:
-                named |= names_in(clause.provided)
+    pledges = {data for pledge in state.pledges.values() for data in (pledge.current, pledge.older)}
+    named = {name for data in pledges for clause in parsed(data).clauses for name in names_in(clause.provided)}
     return named - set(agreement.labs)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from protocol import conditions
 from protocol.facts import StateFacts
+from protocol.lab_status import pledges_of
 from protocol.pledge_compiler import parsed
 from protocol.pledge_formula import bits
 from protocol.pledge_problem import Problem, compile_problem
 from protocol.state import GOVERNS_AFTER
-from protocol.truth import Explained, Truth, all_of
+from protocol.truth import Explained, Ref, Truth, all_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +49,7 @@ class Solution:
     def reasons(self) -> Mapping[str, Explained]:
         """For each lab, why: the clause of the level it keeps, or the lowest that it has and that does not hold."""
         pledges = self.facts.state.pledges
-        return {lab: clause(pledges[lab], kept or _lowest(pledges[lab]), self.facts) for lab, kept in self.kept.items()}
+        return {lab: clause(lab, kept or _lowest(pledges[lab]), self.facts) for lab, kept in self.kept.items()}
 
 
 def _lowest(pledge: PledgeState) -> int:
@@ -156,22 +157,27 @@ def named(problem: Problem, kept: Sequence[int]) -> Profile:
     return dict(zip(problem.labs, kept, strict=True))
 
 
-def clause(pledge: PledgeState, rank: int, facts: StateFacts) -> Explained:
+def clause(lab: str, rank: int, facts: StateFacts) -> Explained:
     """The lab's clause for a level: the higher of the pledge in force and the one that still runs beside it."""
-    period = facts.state.period
+    period, pledge = facts.state.period, facts.state.pledges[lab]
     governed = GOVERNS_AFTER - 1 if period is None else period + GOVERNS_AFTER
-    values = [_clause(data, rank, facts, governed) for data in (pledge.current, pledge.older) if data]
+    stated = [data for data in (pledge.current, pledge.older) if data]
+    values = [
+        _clause(data, rank, facts, governed, ref)
+        for data, ref in zip(stated, pledges_of(facts.agreement, facts.state, lab), strict=True)
+    ]
     if not values:
         return Explained(Truth.FALSE, "no pledge")
     return max(values, key=lambda value: value.value)
 
 
-def _clause(data: bytes, rank: int, facts: Facts, governed: int) -> Explained:
+def _clause(data: bytes, rank: int, facts: Facts, governed: int, ref: Ref) -> Explained:
     for stated in parsed(data).clauses:
         if stated.level == rank:
             parts = _parts(stated, facts, governed)
-            return Explained(all_of([part.value for part in parts]), f"pledge for level {rank}", parts)
-    return Explained(Truth.FALSE, f"no clause for level {rank}")
+            value = all_of([part.value for part in parts])
+            return Explained(value, f"pledge for level {rank}", parts, evidence=(ref,))
+    return Explained(Truth.FALSE, f"no clause for level {rank}", evidence=(ref,))
 
 
 def _parts(stated: pledge_pb2.PledgeClause, facts: Facts, governed: int) -> tuple[Explained, ...]:

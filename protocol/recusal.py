@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from protocol import conditions
 from protocol.decisions import rule_of
 from protocol.facts import StateFacts
+from protocol.lab_status import TAKING_PART
 from protocol.state import Standing
 from protocol.truth import Truth
 from standstill.v1 import condition_pb2
@@ -46,7 +47,8 @@ def recused(agreement: Agreement, state: State, asked: Asked) -> frozenset[str]:
         return frozenset()
     labs = {lab for lab in agreement.labs if state.conduct[lab].standing is not Standing.RELIED}
     labs |= set(_triggering(agreement, state, agreement.levels[asked.level].trigger))
-    return frozenset(agreement.owner(lab) for lab in labs)
+    # The silence of a lab that has left accuses nobody who stays.
+    return frozenset(agreement.owner(lab) for lab in labs if state.parties[lab].membership in TAKING_PART)
 
 
 def _triggering(agreement: Agreement, state: State, trigger: condition_pb2.Condition) -> Iterator[str]:

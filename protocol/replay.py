@@ -8,22 +8,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 from protocol.agreement import Agreement, read_agreement
 from protocol.closing import Record
 from protocol.fold import initial, step
+from protocol.fold.work import Outcome
+from protocol.in_force import in_force
 from protocol.wire import encode
 from standstill.v1 import record_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from protocol.fold.work import Outcome
+    from protocol.leaf import ReadLeaf
     from protocol.state import State
 
 
-def replay(agreement: Agreement, records: Iterable[Record], text: bytes | None = None) -> Iterator[Outcome]:
+class Replayed(NamedTuple):
+    """A record, as far as the terms list its logs, and what it leads to."""
+
+    record: Record
+    outcome: Outcome
+
+
+def replay(agreement: Agreement, records: Iterable[Record], text: bytes | None = None) -> Iterator[Replayed]:
     """Fold records from the first one on.
 
     Args:
@@ -32,16 +42,38 @@ def replay(agreement: Agreement, records: Iterable[Record], text: bytes | None =
         text: terms to suppose from the first closing on; absent: those of the agreement.
 
     Yields:
-        What each record leads to. Under other terms closings are chained anew, so their digests are no one's.
+        What each record leads to. Under other terms closings are chained anew, so their digests are no one's, and what
+        stands in logs that they do not list waits until they do.
 
     Raises:
         Refused: if the text is no agreement, or as :func:`protocol.fold.step`.
     """
     state = initial(agreement) if text is None else _supposed(agreement, text)
+    waiting: dict[str, tuple[record_pb2.Head, list[Iterable[ReadLeaf]]]] = {}
     for record in records:
-        outcome = step(agreement, state, _chained(state, record))
-        yield outcome
+        listed = _listed(in_force(agreement, state), record, waiting)
+        chained = _chained(state, listed)
+        outcome = step(agreement, state, chained)
+        yield Replayed(chained, outcome)
         state = outcome.state
+
+
+def _listed(
+    terms: Agreement, record: Record, waiting: dict[str, tuple[record_pb2.Head, list[Iterable[ReadLeaf]]]]
+) -> Record:
+    """The part of a record that stands in logs of these terms, with what has waited there; the rest goes on waiting."""
+    for head in record.closing.heads:
+        _, before = waiting.get(head.origin, (head, []))
+        waiting[head.origin] = (head, [*before, record.leaves[head.origin]])
+    now = {origin: waiting.pop(origin) for origin in sorted(waiting) if origin in terms.logs}
+    closing = record_pb2.Closing()
+    closing.CopyFrom(record.closing)
+    del closing.heads[:]
+    closing.heads.extend(head for head, _ in now.values())
+    leaves = {
+        origin: parts[0] if len(parts) == 1 else list(chain.from_iterable(parts)) for origin, (_, parts) in now.items()
+    }
+    return Record(encode(closing), closing, leaves)
 
 
 def _supposed(agreement: Agreement, text: bytes) -> State:

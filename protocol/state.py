@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
@@ -93,6 +94,10 @@ class PledgeState:
         older_left: closed periods that the older one runs on.
         kept: level that the lab kept after the last step (`prev` of annex 4.1).
         floor: level that it keeps because it lost standing (annex 4.3).
+        index: leaf of the one in force.
+        identity: of the statement in force, 32 bytes; empty where there is none.
+        older_index: leaf of the older one.
+        older_identity: of the older statement, 32 bytes; empty where there is none.
     """
 
     current: bytes = b""
@@ -100,6 +105,10 @@ class PledgeState:
     older_left: int = 0
     kept: int = 0
     floor: int = 0
+    index: int = later(0)
+    identity: bytes = later(b"")
+    older_index: int = later(0)
+    older_identity: bytes = later(b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +138,7 @@ class LevelState:
         ready: steps in a row for which the level could be lifted.
         armed: whether the trigger may call without a vote.
         binds: per lab.
-        terms: digests in hex of older terms that hold beside those in force until the level is open, oldest first.
+        terms: digests in hex of older terms that hold beside those in force until the level is at rest, oldest first.
         brake_left: closed periods that a brake still acts; 0: none does.
         brake_cap: period at which the brake ends by the calendar; None while none acts.
         suspended_by: labs whose loss of standing suspended it, sorted.
@@ -250,7 +259,7 @@ class ReportState:
     samples: str = later("")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """Everything that the next step needs. Keys join their parts with `|`, which no name contains.
 
@@ -316,6 +325,11 @@ class State:
 
     def digest(self) -> bytes:
         """SHA-256 of the text, 32 bytes."""
+        return self._digest
+
+    # A closing states the digest, and whoever follows it compares: the text is long, and is written once.
+    @cached_property
+    def _digest(self) -> bytes:
         return sha256(self.text()).digest()
 
 

@@ -8,8 +8,8 @@ that states which do not use it keep their digest.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
-from dataclasses import Field, field, fields, is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import field, fields, is_dataclass
 from functools import cache
 from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -26,7 +26,11 @@ def later(default: T) -> T:
 
 def text(value: object) -> bytes:
     """Lines `path=value`, sorted by bytes."""
-    return b"".join(sorted(f"{path}={scalar}\n".encode() for path, scalar in _flatten("", value)))
+    lines: list[str] = []
+    _flatten("", value, lines)
+    # UTF-8 sorts by bytes as text does by code points.
+    lines.sort()
+    return "".join(lines).encode()
 
 
 def parse(kind: type[T], data: bytes) -> T:
@@ -47,31 +51,39 @@ def parse(kind: type[T], data: bytes) -> T:
     return built
 
 
-def _flatten(path: str, value: object) -> list[tuple[str, str]]:
-    """Paths and values of everything present below `value`."""
-    if value is None:
-        return []
-    if is_dataclass(value):
-        found = ((item, getattr(value, item.name)) for item in fields(value))
-        parts: list[tuple[object, object]] = [(item.name, part) for item, part in found if not _left_out(item, part)]
-    elif isinstance(value, Mapping):
-        parts = list(value.items())
-    elif isinstance(value, tuple):
-        parts = list(enumerate(value))
-    else:
-        return [(path, _scalar(value))]
-    prefix = f"{path}/" if path else ""
-    return [line for name, part in parts for line in _flatten(f"{prefix}{name}", part)]
+def _flatten(path: str, value: object, lines: list[str]) -> None:
+    """Append a line for everything present at and below `value`."""
+    if isinstance(value, int):
+        lines.append(f"{path}={value:d}\n")
+    elif isinstance(value, str):
+        lines.append(f"{path}={value}\n")
+    elif isinstance(value, bytes):
+        lines.append(f"{path}={value.hex()}\n")
+    elif value is not None:
+        prefix = f"{path}/" if path else ""
+        for name, part in _parts(value):
+            _flatten(f"{prefix}{name}", part, lines)
 
 
-def _left_out(item: Field[Any], part: object) -> bool:
-    return _LATER in item.metadata and part == item.default
+def _parts(value: object) -> Iterable[tuple[object, object]]:
+    """Names and values of what a value consists of, without fields that are left out."""
+    if isinstance(value, tuple):
+        return enumerate(value)
+    if isinstance(value, Mapping):
+        return value.items()
+    kind: Any = type(value)
+    return [(name, part) for name, unless in _fields(kind) if (part := getattr(value, name)) != unless]
 
 
-def _scalar(value: object) -> str:
-    if isinstance(value, bool):
-        return str(int(value))
-    return value.hex() if isinstance(value, bytes) else str(value)
+_NEVER: Final = object()
+"""Equals no value of a field."""
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, object], ...]:
+    """Names of the fields of a state class, sorted, each with the value for which it is left out."""
+    found = ((item.name, item.default if _LATER in item.metadata else _NEVER) for item in fields(kind))
+    return tuple(sorted(found, key=lambda item: item[0]))
 
 
 @cache

@@ -93,6 +93,11 @@ def shipment_report(**changes: Any) -> evidence_pb2.ShipmentReport:
     return change(made, **changes)
 
 
+def shipments_complete() -> evidence_pb2.ShipmentsComplete:
+    """A supplier has reported everything."""
+    return evidence_pb2.ShipmentsComplete()
+
+
 def meter_reading(
     terms_: Agreement, period: int, watt_hours: int | None = 900, **changes: Any
 ) -> evidence_pb2.MeterReading:

@@ -23,6 +23,7 @@ from protocol.judgement import judged
 from protocol.leaf import HEADER_TYPE, Cursor, KeyRing, ReadLeaf, read_leaves
 from protocol.state import State
 from protocol.statements import KINDS
+from protocol.truth import Ref
 from standstill.v1 import assessment_pb2, decision_pb2, envelope_pb2, header_pb2, record_pb2
 from tests import bodies
 from tests.bodies import (
@@ -44,6 +45,7 @@ from tests.bodies import (
     used,
     withdrawal,
 )
+from tests.explanations import require_grounded
 from tests.terms import (
     A100,
     ALWAYS,
@@ -103,6 +105,7 @@ __all__ = [
     "pledge",
     "quantity",
     "reading",
+    "reordered",
     "restrictive",
     "seed",
     "shipment_report",
@@ -229,6 +232,13 @@ class Party:
         return sign_checkpoint(self.checkpoint(size), seed(self.name, "log"))
 
 
+def reordered(record: Record, origins: Sequence[str]) -> Record:
+    """A record whose logs a reader takes in this order; its closing is the same bytes."""
+    heads = {head.origin: head for head in record.closing.heads}
+    closing = change(record.closing, heads=[heads[origin] for origin in origins])
+    return Record(record.data, closing, {origin: record.leaves[origin] for origin in origins})
+
+
 class World:
     """All parties of an agreement, and the state as closings go by.
 
@@ -274,9 +284,16 @@ class World:
         record = self.record(period, names)
         self.registrar.say(record.closing)
         outcome = fold.step(self.agreement, self.state, record)
+        for transition in outcome.transitions:
+            require_grounded(transition.why, self.stands)
         self.state = outcome.state
         self.states[record.closing.period] = outcome.state
         return outcome
+
+    def stands(self, ref: Ref) -> bool:
+        """Whether a statement stands where a reference says."""
+        said = {(leaf.origin, leaf.index): leaf.identity for one in self.parties.values() for leaf in one.read}
+        return said.get((ref.origin, ref.index)) == ref.identity
 
     def close_until(self, period: int) -> Outcome:
         """Close every period up to this one."""

@@ -14,15 +14,20 @@ from protocol import fold, merkle, wire
 from protocol.agreement import Agreement
 from protocol.appraisal import Appraisal, appraise
 from protocol.bundle import MEDIA_TYPE
-from protocol.case import build_case, concerns, needs
+from protocol.bundle_terms import PROPOSING
+from protocol.case import build_case, concerns
+from protocol.case_needs import needs
 from protocol.cosignature import cosign
 from protocol.duty import duty
+from protocol.in_force import in_force
+from protocol.judgement import judged
 from protocol.leaf import ReadLeaf
 from protocol.note import add_signatures
 from protocol.state import State
 from standstill.v1 import agreement_pb2, bundle_pb2, header_pb2, record_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import builders
+from tests.bodies import shipments_complete
 from tests.builders import LABS, Party, World
 from tests.terms import agreement, handle, seed, terms
 
@@ -66,7 +71,9 @@ def deliveries(world: World) -> None:
 
 
 def honest(world: World, period: int, labs: Iterable[str] = LABS) -> None:
-    """Every lab attests a period, and the meters agree."""
+    """Every lab attests a period, the meters agree, and the supplier has reported everything."""
+    if "alpha" in labs:
+        world["chipco"].say(shipments_complete(), period=period)
     for lab in labs:
         world[lab].say(builders.attestation(world.agreement, period))
         world["gridco"].say(builders.meter_reading(world.agreement, period), period=period, site=handle(lab))
@@ -91,12 +98,13 @@ def governing(world: World, period: int) -> State:
 def conclude(world: World, lab: str, period: int) -> Appraisal:
     """What follows from the record as it stands."""
     state = governing(world, period)
-    owed = duty(world.agreement, state, lab, period)
-    wanted = needs(world.agreement, owed, lab, period)
+    terms_ = in_force(world.agreement, state)
+    owed = duty(terms_, state, lab, period)
+    wanted = needs(terms_, owed, lab, period)
     read = [leaf for one in world.parties.values() for leaf in one.read[: world.state.parties[one.name].size]]
     leaves = [leaf for leaf in read if any(need.covers(leaf) for need in wanted)]
     record_period = world.state.period or 0
-    case = build_case(world.agreement, owed, lab, period, record_period, leaves, lambda leaf: recorded(world, leaf))
+    case = build_case(terms_, owed, lab, period, record_period, leaves, lambda leaf: recorded(world, leaf))
     return appraise(case, state.digest())
 
 
@@ -114,7 +122,9 @@ def assess(world: World, lab: str, period: int, revision: int = 1) -> Appraisal:
     """Conclude, and say so in the verifier's log."""
     appraisal = conclude(world, lab, period)
     said = builders.summary(lab, appraisal.verdict, revision, appraisal.codes)
-    read = world[VERA].say(appraisal.assessment, period=period, summary=said)
+    vera = world[VERA]
+    vera.say(appraisal.assessment, period=period, summary=said)
+    read = judged(vera.read[-1], in_force(world.agreement, world.state))
     assert read.refusal is None, read.refusal
     return appraisal
 
@@ -122,15 +132,18 @@ def assess(world: World, lab: str, period: int, revision: int = 1) -> Appraisal:
 def bundle(world: World, lab: str, period: int, *, earlier: Iterable[int] = ()) -> bundle_pb2.Bundle:
     """The bundle of the newest assessment of a lab and a period; with `earlier` closings, by leaf, if they matter."""
     state = governing(world, period)
+    terms_ = in_force(world.agreement, state)
     record_period = world.state.period or 0
-    owed = duty(world.agreement, state, lab, period)
-    wanted = needs(world.agreement, owed, lab, period)
+    owed = duty(terms_, state, lab, period)
+    wanted = needs(terms_, owed, lab, period)
     logs = [_closings(world, state, earlier)]
     for one in world.parties.values():
         own = one.name in world.agreement.verifiers
         size = len(one.read) if one.name == VERA else world.state.parties[one.name].size
         needed = [leaf for leaf in one.read[:size] if any(need.covers(leaf) for need in wanted)]
-        chosen = [leaf for leaf in needed if concerns(world.agreement, lab, leaf)]
+        chosen = [leaf for leaf in needed if concerns(terms_, lab, leaf)]
+        if terms_.parties.keys() - world.agreement.parties:
+            chosen += [leaf for leaf in one.read[:size] if any(_is(leaf, kind) for kind in PROPOSING)]
         if chosen or own:
             chosen += [leaf for leaf in one.read[:size] if _is(leaf, header_pb2.KIND_KEY_SET)]
             chosen += [leaf for leaf in one.read[:size] if one.name == VERA and _states(leaf, lab, period)]

@@ -10,13 +10,15 @@ from google.protobuf.message import Message
 
 from protocol.agreement import Agreement
 from protocol.appraisal import Appraisal, appraise
-from protocol.case import Case, build_case, needs
+from protocol.case import Case, build_case
+from protocol.case_needs import needs
 from protocol.checks import run_all
 from protocol.duty import Duty
 from protocol.leaf import ReadLeaf
 from standstill.v1 import compute_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import builders
+from tests.bodies import shipments_complete
 from tests.builders import H100, PAUSE, PERIOD, SLOWDOWN, Party
 from tests.bundles import strict_agreement
 from tests.terms import handle
@@ -62,10 +64,11 @@ class Scene:
         *,
         period: int | None = None,
         site: bytes | None = None,
+        inquiry: header_pb2.Inquiry | None = None,
         recorded: int | None = None,
     ) -> ReadLeaf:
         """A statement of a party; `recorded` by the closing of that period, or as early as can be."""
-        read = self.party(name).say(body, period=period, site=site)
+        read = self.party(name).say(body, period=period, site=site, inquiry=inquiry)
         spoken = read.header.period if read.header is not None else 0
         self._recorded[read.origin, read.index] = spoken + 1 if recorded is None else recorded
         return read
@@ -84,6 +87,10 @@ class Scene:
         figures = {"id": name, "chips": builders.quantity(chips), "chip_class": chip_class}
         self.say("chipco", builders.shipment_report(**figures), period=period)
         self.say(LAB, builders.transfer(**figures), period=period)
+
+    def supplied(self, period: int = NOW, recorded: int | None = None) -> ReadLeaf:
+        """Chipco's word that it has reported everything."""
+        return self.say("chipco", shipments_complete(), period=period, recorded=recorded)
 
     def case(self) -> Case:
         """What the checks read."""
@@ -114,6 +121,7 @@ def honest(duty: Duty = REPORTING, agreement: Agreement | None = None, *, withou
     scene = Scene(duty, agreement or strict_agreement())
     steps: Mapping[str, Callable[[], object]] = {
         "deliveries": scene.deliver,
+        "supplier": scene.supplied,
         "attestation": scene.attest,
         "meter": scene.read_meter,
         "halt": lambda: scene.say(LAB, builders.halt_report(duty.level), period=duty.since),

@@ -21,10 +21,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "language": {"protocol"},
     "daemon": {"protocol"},
     "node": {"protocol", "daemon"},
-    "verifier": {"protocol", "daemon"},
-    "demo": {"protocol", "language", "daemon", "node", "verifier", "cli"},
-    "cli": {"protocol", "language", "daemon", "node", "verifier", "demo"},
-    "bench": {"protocol", "language", "daemon", "node", "verifier", "demo", "cli"},
+    "verifier": {"protocol", "bound", "daemon"},
+    "demo": {"protocol", "bound", "language", "daemon", "node", "verifier", "cli"},
+    "cli": {"protocol", "bound", "language", "daemon", "node", "verifier", "demo"},
+    "bench": {"protocol", "bound", "language", "daemon", "node", "verifier", "demo", "cli"},
 }
 
 # What the core may use of the standard library: computation on values, nothing that reads the world.

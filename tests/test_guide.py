@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import pytest
 
+from daemon.schema import leaf_key
 from protocol.errors import Reason
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -213,7 +214,9 @@ TROUBLES: dict[str, Callable[[Path], object]] = {
     "STORE_VERSION": lambda party: change_store(party, "UPDATE schema_version SET version = 99"),
     "STORE_IN_USE": hold_store,
     "STORE_UNAVAILABLE": lambda party: rewrite(party / "store.db", "no database" * 1_000),
-    "STORE_DAMAGED": lambda party: change_store(party, "UPDATE leaves SET leaf_salt = zeroblob(16) WHERE idx = 1"),
+    "STORE_DAMAGED": lambda party: change_store(
+        party, f"UPDATE leaves SET leaf_salt = zeroblob(16) WHERE id = {leaf_key(1, 1)}"
+    ),
     "CLOCK_UNREADABLE": lambda party: (party / "clock").unlink(),
     "CLOCK_WENT_BACK": lambda party: rewrite(party / "clock", str(START - 61)),
     "SITE_UNKNOWN": lambda party: edit(party, 'handle = "[0-9a-f]+"', f'handle = "{"00" * 16}"'),

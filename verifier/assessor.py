@@ -7,13 +7,17 @@ that evidence just recorded may change.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from daemon.journal import journal
-from protocol import exemptions
+from daemon.rows import header_of
+from protocol import exemptions, hidden_compute
 from protocol.appraisal import Appraisal, appraise
 from protocol.authoring import Draft
-from protocol.case import baselines, build_case, concerns, duties, needs, reach
+from protocol.case import build_case, concerns
+from protocol.case_needs import baselines, duties, needs, reach
+from protocol.checks.chip_items import CITING_ALL
 from protocol.conduct import VERDICTS
 from protocol.duty import GOVERNS_AFTER, duty
 from protocol.errors import Refused
@@ -22,6 +26,8 @@ from protocol.in_force import in_force
 from protocol.state import Membership
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, assessment_pb2, header_pb2
+from verifier.baselines import Baselines
+from verifier.deliveries import Deliveries
 from verifier.held import Held
 from verifier.store import StoredVerdict
 from verifier.trouble import OF_THIS_MACHINE
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from daemon.author import Author
     from daemon.leaf import StoredLeaf
     from protocol.agreement import Agreement
+    from protocol.case import Case
     from protocol.leaf import ReadLeaf
     from protocol.state import State
     from verifier.store import VerifierStore
@@ -60,6 +67,8 @@ class Assessor:
         """Publish through `own`."""
         self._agreement, self._store, self._own = agreement, store, own
         self._held = Held(agreement, store.logs)
+        self._baselines = Baselines(store, self._held, self._recorded)
+        self._deliveries = Deliveries(store, self._held, self._recorded)
         self._terms = agreement
         self._governing: dict[int, State] = {}
         self._failed: set[tuple[str, int]] = set()
@@ -75,6 +84,7 @@ class Assessor:
             return []
         self._governing.clear()
         self._terms = in_force(self._agreement, state)
+        self._deliver(record_period)
         revisions = []
         for lab, due in self._due(record_period).items():
             for period in sorted(due):
@@ -83,10 +93,16 @@ class Assessor:
                     revisions += [] if revision is None else [revision]
         return revisions
 
+    def _deliver(self, record_period: int) -> None:
+        """Take in the deliveries that a closing recorded; they settle once no period of theirs is looked at again."""
+        terms = in_force(self._agreement, self._state_for(record_period - 1))
+        waiting = self._store.closing_back(record_period, self._patience)
+        self._deliveries.advance(terms, record_period, waiting)
+
     def _owes(self, lab: str, period: int) -> bool:
-        """Whether anything is owed by a lab for a period: nothing before it joined."""
+        """Whether anything is owed by a lab for a period: nothing before it joined, or once it has left."""
         party = self._state_for(period).parties.get(lab)
-        return party is not None and party.membership is not Membership.FORMING
+        return party is not None and party.membership not in {Membership.FORMING, Membership.OUT}
 
     def _due(self, record_period: int) -> dict[str, set[int]]:
         """By lab, the periods that a closing makes due."""
@@ -141,13 +157,19 @@ class Assessor:
                 if row.kind == header_pb2.KIND_COMPUTE_ATTESTATION and party.name in labs:
                     attested.add((party.name, row.period))
                 elif row.kind == header_pb2.KIND_METER_READING:
-                    found[self._lab_at(row.site)].add(row.period)
+                    found[self._lab_at(header_of(row).site)].add(row.period)
                 elif row.kind in _OF_DELIVERIES:
                     for lab in self._moved(party.origin, row, newest):
                         found[lab].add(newest[lab])
         for lab, period in attested:
             found[lab] |= {period, *self._windows(lab, period, newest.get(lab, period))}
-        return {lab: found[lab] for lab in labs}
+        return {lab: found[lab].union(self._reckonings(found[lab], newest.get(lab, 0))) for lab in labs}
+
+    def _reckonings(self, touched: set[int], newest: int) -> Iterator[int]:
+        """Later periods up to the newest assessed that carry a bound on a window in which one of these lies."""
+        reach = self._terms.terms.verification.window_periods
+        first, last = min(touched, default=newest) + 1, min(newest, max(touched, default=0) + reach - 1)
+        return (period for period in range(first, last + 1) if hidden_compute.due(self._terms, period))
 
     def _lab_at(self, site: bytes) -> str:
         """Lab whose site this is; nobody for a site that no terms list, of which anybody may have spoken."""
@@ -156,22 +178,18 @@ class Assessor:
 
     def _windows(self, lab: str, period: int, newest: int) -> Iterator[int]:
         """Later periods up to the newest assessed in which a cap of the lab's level counts what it did in this one."""
-        # A baseline is remembered for as long as anybody is measured by it, a grant for as long as it was asked for.
-        for later in range(period + 1, min(period + self._longest_window(newest), newest + 1)):
+        for later in range(period + 1, newest + 1):
             state = self._state_for(later)
-            owed = duty(self._agreement, state, lab, later)
             terms = in_force(self._agreement, state)
+            memory = max(one.terms.baseline_periods for one in (terms, self._terms))
+            longest = max(memory, _longest_window(terms), _longest_window(self._terms))
+            if later > period + longest and not _remembered(state, lab, period, memory):
+                return
+            owed = duty(self._agreement, state, lab, later)
             kept = [(one, terms.levels[one.level]) for one in duties(owed) if one.level]
             far = max((max(reach(level), exemptions.reach(level, one, later)) for one, level in kept), default=0)
             if later - far < period or any(period in before for before in baselines(terms, owed)):
                 yield later
-
-    def _longest_window(self, newest: int) -> int:
-        levels = self._terms.levels.values()
-        if self._terms.terms.baseline_periods or any(one.on_request for level in levels for one in level.exemptions):
-            return newest + 1
-        windows = (one.cap.window_periods for level in levels for one in level.exemptions)
-        return max([1, *map(reach, levels), *windows])
 
     def _moved(self, origin: str, row: StoredLeaf, newest: Mapping[str, int]) -> Iterator[str]:
         """Labs of a delivery that is said late: they are assessed already for a period that counts it."""
@@ -191,16 +209,34 @@ class Assessor:
         """Appraise a lab in a period on what is recorded by a closing."""
         state = self._state_for(period)
         terms = in_force(self._agreement, state)
+        if hidden_compute.due(terms, period):
+            from bound.reckoning import reckon  # noqa: PLC0415 - a solver is loaded where terms ask for bounds
+
+            case = self._case(lab, period, record_period, delivered=False)
+            hidden, proofs = reckon(case)
+            return replace(appraise(replace(case, hidden=hidden), state.digest()), proofs=tuple(proofs))
+        delivered = self._deliveries.know(terms, period, record_period)
+        found = appraise(self._case(lab, period, record_period, delivered=delivered), state.digest())
+        if delivered and not CITING_ALL.isdisjoint(found.codes):
+            return appraise(self._case(lab, period, record_period, delivered=False), state.digest())
+        return found
+
+    def _case(self, lab: str, period: int, record_period: int, *, delivered: bool) -> Case:
+        """What is recorded by a closing about a lab in a period; every delivery, or only those that are not settled."""
+        state = self._state_for(period)
+        terms = in_force(self._agreement, state)
         owed = duty(terms, state, lab, period)
+        known = self._baselines.of(terms, lab, baselines(terms, owed), record_period)
         sizes: dict[str, int] = {}
         leaves: list[ReadLeaf] = []
-        for need in needs(terms, owed, lab, period):
+        for need in needs(terms, owed, lab, period, known, delivered=delivered):
             if need.origin not in sizes:
                 sizes[need.origin] = self._store.recorded_size(need.origin, record_period)
             leaves += self._held.needed(need, sizes[need.origin])
         closed = self._store.closed_after(period, record_period)
         case = build_case(terms, owed, lab, period, record_period, leaves, self._recorded, closed)
-        return appraise(case, state.digest())
+        case = replace(case, past=known)
+        return self._deliveries.put_in(case) if delivered else case
 
     def _state_for(self, period: int) -> State:
         """The state that a period's duties are read from; all labs share it."""
@@ -217,12 +253,31 @@ class Assessor:
     def _publish(self, revision: Revision) -> None:
         def keep(tx: Connection, reads: Sequence[ReadLeaf]) -> None:
             self._store.put_verdict(tx, _row(revision, reads[0].index), revision.before)
+            self._store.put_proofs(tx, revision.appraisal.proofs)
 
         self._own.publish([_draft(revision)], also=keep, terms=self._terms)
         said = VERDICTS[revision.appraisal.verdict - 1]
         journal().info(
             "assessed", lab=revision.lab, period=revision.period, verdict=said, codes=revision.appraisal.codes
         )
+
+
+def _longest_window(terms: Agreement) -> int:
+    """Periods that the widest cap of any level or exemption counts together."""
+    windows = (one.cap.window_periods for level in terms.levels.values() for one in level.exemptions)
+    return max([1, *map(reach, terms.levels.values()), *windows])
+
+
+def _remembered(state: State, lab: str, period: int, memory: int) -> bool:
+    """Whether a lab is measured by a baseline that may hold a period, or has a grant that ran in it already.
+
+    Either is counted for as long as it lasts; one that begins later counts nothing of the period.
+    """
+    bindings = [level.binds[lab] for level in state.levels.values() if lab in level.binds]
+    measured = any(period < binding.since <= period + memory for binding in bindings)
+    return measured or any(
+        place.split("|")[0] == lab and grant.start <= period for place, grant in state.grants.items()
+    )
 
 
 def sketch(appraisal: Appraisal) -> str:

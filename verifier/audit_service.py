@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
+from daemon.rows import identity_of
 from protocol.audience import Reader
 from protocol.duty import GOVERNS_AFTER, duty, silence
 from protocol.errors import Reason, Refused, require
@@ -183,7 +184,9 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             period=verdict.period,
             verdict=header_pb2.Verdict.Name(verdict.verdict),  # type: ignore[arg-type]
             revision=verdict.revision,
-            statement=assessment_pb2.StatementRef(origin=self._own.origin, index=verdict.leaf, identity=row.identity),
+            statement=assessment_pb2.StatementRef(
+                origin=self._own.origin, index=verdict.leaf, identity=identity_of(row)
+            ),
             details=assessment_pb2.Assessment.FromString(row.body or b"") if reader >= Reader.VERIFIER else None,
         )
 

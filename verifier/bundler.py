@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from protocol.amendments import changed_identity
 from protocol.bundle import MEDIA_TYPE
-from protocol.case import concerns, needs
+from protocol.bundle_terms import PROPOSING, proposals
+from protocol.case import concerns
+from protocol.case_needs import needs
 from protocol.duty import GOVERNS_AFTER, duty
 from protocol.errors import Reason, Refused
 from protocol.fold import initial
@@ -22,7 +25,13 @@ if TYPE_CHECKING:
     from daemon.leaf import StoredLeaf
     from protocol.agreement import Agreement
     from protocol.state import State
+    from standstill.v1.agreement_pb2 import Party
     from verifier.store import VerifierStore
+
+
+def _proofs_named(details: assessment_pb2.Assessment) -> list[bytes]:
+    hidden = details.assurance.hidden_compute
+    return [digest for digest in (hidden.bound_proof, hidden.floor_proof) if digest]
 
 
 class Bundler:
@@ -49,6 +58,8 @@ class Bundler:
         state = initial(self._agreement) if found is None else found
         wanted = self._evidence(lab, verdict.period, state, details.record_period)
         wanted.setdefault(self._own.origin, {})[row.sequence] = row
+        for origin, proposed in self._proposals(in_force(self._agreement, state), wanted):
+            wanted.setdefault(origin, {})[proposed.sequence] = proposed
         logs = [self._closings(state.period, details.record_period, wanted)]
         for origin, rows in sorted(wanted.items()):
             logs.append(self._log(origin, rows, details.record_period))
@@ -62,6 +73,7 @@ class Bundler:
             record_period=details.record_period,
             logs=logs,
             written_by=self._program,
+            proofs=self._store.proofs(_proofs_named(details)),
         )
 
     def _evidence(self, lab: str, period: int, state: State, record_period: int) -> dict[str, dict[int, StoredLeaf]]:
@@ -78,6 +90,31 @@ class Bundler:
                 if row.sequence < size and not moot and concerns(terms, lab, read):
                     found.setdefault(need.origin, {})[row.sequence] = row
         return found
+
+    def _proposals(self, terms: Agreement, origins: Iterable[str]) -> Iterator[tuple[str, StoredLeaf]]:
+        """Statements, each with its log, that proposed the parties of these logs who did not found."""
+        waiting = {terms.logs[origin] for origin in origins} - self._agreement.parties.keys()
+        done = set(self._agreement.parties)
+        while waiting:
+            name = waiting.pop()
+            done.add(name)
+            proposer, rows = self._first_proposal(terms, terms.parties[name])
+            yield from ((terms.parties[proposer].origin, row) for row in rows)
+            waiting |= {proposer} - done
+
+    def _first_proposal(self, terms: Agreement, party: Party) -> tuple[str, list[StoredLeaf]]:
+        """Who proposed a party first, and in which statements: later ones may be by those who joined after it."""
+        found: list[tuple[int, str, list[StoredLeaf]]] = []
+        for name, one in terms.parties.items():
+            kept = sorted((row for kind in PROPOSING for row in self._store.logs.by_kind(one.origin, kind)), key=_place)
+            rows = {row.sequence: row for row in kept}
+            for proposed, parts in proposals(self._held.read(one.origin, row) for row in kept):
+                at = self._store.recorded_at(one.origin, parts[-1].index)
+                if at is not None and proposed.name == party.name and not changed_identity(party, proposed):
+                    found.append((at, name, [rows[part.index] for part in parts]))
+                    break
+        _, name, chosen = min(found, key=lambda one: one[:2])
+        return name, chosen
 
     def _closings(self, after: int | None, last: int, origins: Iterable[str]) -> bundle_pb2.BundledLog:
         """The closings from the state to the record period, and those before it that tell what a KeySet took back."""
@@ -125,3 +162,7 @@ class Bundler:
                 proof=self._store.logs.inclusion_path(origin, row.sequence, size),
             )
         return log
+
+
+def _place(row: StoredLeaf) -> int:
+    return row.sequence

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from daemon.rows import header_of
+from protocol.envelope import identity
 from protocol.errors import Refused, refusal_from
-from protocol.leaf import ReadLeaf, read_body
+from protocol.leaf import NO_PREVIOUS, ReadLeaf, read_body
 from standstill.v1 import envelope_pb2, header_pb2
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from daemon.leaf import StoredLeaf
     from daemon.log_store import LogStore
     from protocol.agreement import Agreement
-    from protocol.case import Need
+    from protocol.case_needs import Need
 
 
 class Held:
@@ -37,7 +39,8 @@ class Held:
         if not size:
             return
         for row in self._logs.by_kind(need.origin, need.kind, need.first, need.last):
-            if row.sequence < size:
+            # A meter operator reads for many: what is not needed is not opened either.
+            if row.sequence < size and (not need.sites or header_of(row).site in need.sites):
                 yield self.read(need.origin, row)
 
     def stored(self, origin: str, start: int, end: int) -> Iterator[ReadLeaf]:
@@ -47,11 +50,12 @@ class Held:
 
     def read(self, origin: str, row: StoredLeaf, *, open_body: bool = True) -> ReadLeaf:
         """A leaf whose header was checked when it came in; its body is read here, and judged where it is counted."""
-        header = None
+        header, name = None, NO_PREVIOUS
         # kind 0 marks a leaf whose header could not be read.
         if row.kind:
             envelope = envelope_pb2.Envelope.FromString(row.envelope)
             header = header_pb2.Header.FromString(envelope.payload)
+            name = identity(envelope.payload_type, envelope.payload)
         refusal = refusal_from(row.refusal) if row.refusal is not None else None
         body = None
         if open_body and refusal is None and header is not None and row.body is not None:
@@ -59,7 +63,7 @@ class Held:
                 body = read_body(self._agreement, header, row.body)
             except Refused as refused:
                 refusal = refused
-        return ReadLeaf(origin, row.sequence, row.leaf_hash, row.identity, header, body, refusal)
+        return ReadLeaf(origin, row.sequence, row.leaf_hash, name, header, body, refusal)
 
 
 class Leaves:

@@ -2,15 +2,14 @@
 
     checked       the entry and its leaf hash, from which the caller rebuilds the tree under the signed head; that each
                   body is the one that its header commits to; kind, period and audience, which decide who is served
-    not checked   statement signatures and keys, authorship, sequence and chain, sites, the form of bodies; statements
-                  are not named either: their identity stays empty
+    not checked   statement signatures and keys, authorship, sequence and chain, sites, the form of bodies
 
 So nothing that a mirror holds counts: its store can never become a verifier's (STORE_IS_MIRROR).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
@@ -25,8 +24,6 @@ from standstill.v1 import envelope_pb2, header_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_UNNAMED: Final = b""
 
 
 def read_mirrored(cursor: Cursor, leaves: Iterable[envelope_pb2.Leaf]) -> tuple[list[StoredLeaf], Cursor]:
@@ -60,7 +57,7 @@ def _row(origin: str, index: int, leaf: envelope_pb2.Leaf) -> StoredLeaf:
         raise Refused(Reason.COMMITMENT_MISMATCH, f"{origin}[{index}].body", "another body than the header commits to")
     period = header.period if header.HasField("period") else None
     place = (index, header.kind, period, header.audience, this_hash)
-    return StoredLeaf(*place, salt, _UNNAMED, header.site, None, body_salt, envelope, body)
+    return StoredLeaf(*place, salt, None, body_salt, envelope, body)
 
 
 def _header(envelope: bytes) -> header_pb2.Header | None:
@@ -85,8 +82,6 @@ def _unreadable(index: int, leaf: envelope_pb2.Leaf, this_hash: bytes) -> Stored
         audience=header_pb2.AUDIENCE_SEALED,
         leaf_hash=this_hash,
         leaf_salt=leaf.leaf_salt,
-        identity=_UNNAMED,
-        site=b"",
         refusal=None,
         body_salt=leaf.body_salt or None,
         envelope=leaf.envelope,

@@ -85,6 +85,14 @@ VERDICTS: Final = Table(
 )
 """Newest revision of each assessment by this verifier: where it stands in its log, and what it says in short."""
 
+PROOFS: Final = Table(
+    "proofs",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Proofs of bounds and floors, by the SHA-256 that an assessment states."""
+
 COUNTS: Final = Table(
     "counts",
     METADATA,

@@ -8,6 +8,7 @@ would be read while signatures are checked.
 from __future__ import annotations
 
 import contextlib
+import math
 import subprocess
 import sys
 import threading
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 FEW: Final = 32
 """So many signatures take about a millisecond: less than asking others for them."""
 
+_AT_ONCE: Final = 128
+"""Most of one request: about five milliseconds of work, by which the processes can be out of step."""
+
 
 class SignatureChecker:
     """Checks many signatures at a time. Safe for use from several threads."""
@@ -38,10 +42,12 @@ class SignatureChecker:
         """Begin to check; call the answer to wait for whether each claim holds, in order."""
         if len(claims) <= FEW or not self._workers:
             return lambda: verify_in_turn(claims)
-        share = -(-len(claims) // len(self._workers))
-        starts = range(0, len(claims), share)
+        # Each share to whoever has least to do: a process that shares its core with the reader falls behind, and one
+        # that was given half of everything would make the other wait for it.
+        share = min(-(-len(claims) // len(self._workers)), _AT_ONCE)
         parts = [
-            worker.begin(claims[start : start + share]) for worker, start in zip(self._workers, starts, strict=False)
+            min(self._workers, key=lambda worker: worker.waiting).begin(claims[start : start + share])
+            for start in range(0, len(claims), share)
         ]
         return lambda: [held for part in parts for held in part()]
 
@@ -63,13 +69,16 @@ class _Worker:
         self._receiving = ThreadPoolExecutor(1, thread_name_prefix="signatures in")
         self._lock = threading.Lock()
         self._lost = False
+        self.waiting: float = 0
+        """Signatures that it was asked for and has not answered yet; without end once the process has ended."""
 
     def begin(self, claims: Sequence[Claim]) -> Callable[[], list[bool]]:
         request = pack(claims)
         # Answers come in the order of the requests.
         with self._lock:
+            self.waiting += len(claims)
             self._sending.submit(self._send, request)
-            answer = self._receiving.submit(self._answers.read, len(claims))
+            answer = self._receiving.submit(self._receive, len(claims))
 
         def wait() -> list[bool]:
             held = answer.result()
@@ -92,9 +101,15 @@ class _Worker:
         self._requests.write(request)
         self._requests.flush()
 
+    def _receive(self, count: int) -> bytes:
+        answer = self._answers.read(count)
+        with self._lock:
+            self.waiting = self.waiting - count if len(answer) == count else math.inf
+        return answer
+
     def _without(self, claims: Sequence[Claim]) -> list[bool]:
         """The process has ended, killed perhaps for its memory. The answer must not depend on it."""
         if not self._lost:
             self._lost = True
-            journal().warning("a process that checks signatures has ended; its share is checked here until a restart")
+            journal().warning("a process that checks signatures has ended and is missed until a restart")
         return verify_in_turn(claims)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from bisect import bisect_right
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
 from daemon.leaf import storable
+from daemon.schema import LEAVES, leaf_key
 from protocol.state import State, read_state
 from standstill.v1 import header_pb2
-from verifier.schema import CLOSINGS, COSIGNED, COUNTS, HAS_FINDINGS, MIRRORED, RECORDED, REFUSED, VERDICTS
+from verifier.schema import CLOSINGS, COSIGNED, COUNTS, HAS_FINDINGS, MIRRORED, PROOFS, RECORDED, REFUSED, VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from daemon.log_store import LogStore
     from protocol.errors import Refused
     from standstill.v1 import record_pb2
+
+
+_PAGE_CLOSINGS: Final = 64
 
 
 class StoredClosing(NamedTuple):
@@ -61,12 +67,21 @@ class StoredVerdict(NamedTuple):
     sketch: str
 
 
+class _Page(NamedTuple):
+    """Closings in a row that recorded leaves of a log: the size that each recorded, and its period."""
+
+    leaves: range
+    sizes: list[int]
+    periods: list[int]
+
+
 class VerifierStore:
     """Cosigned heads, closings and verdicts. Safe for use from several threads."""
 
     def __init__(self, logs: LogStore) -> None:
         """Keep them in the database that holds the logs, so that one transaction covers both."""
         self.logs = logs
+        self._pages: dict[str, tuple[_Page, ...]] = {}
 
     # -- mirrors ----------------------------------------------------------------------------------------------------
 
@@ -150,6 +165,11 @@ class VerifierStore:
         with self.logs.database.reading() as connection:
             return [StoredClosing(*row) for row in connection.execute(statement)]
 
+    def closings(self) -> list[bytes]:
+        """Exact bytes of every closing, in order; without the states, which are much larger."""
+        with self.logs.database.reading() as connection:
+            return list(connection.execute(select(CLOSINGS.c.body).order_by(CLOSINGS.c.period)).scalars())
+
     def closing_back(self, period: int, count: int) -> int:
         """Period of the closing that many closings before that of `period`; 0 if there were not so many."""
         statement = select(CLOSINGS.c.period).where(CLOSINGS.c.period < period).order_by(CLOSINGS.c.period.desc())
@@ -164,21 +184,42 @@ class VerifierStore:
 
     def recorded_at(self, origin: str, index: int) -> int | None:
         """Period of the first closing that covers a leaf; None if none does yet (annex 1.1, 8)."""
+        kept = self._pages.get(origin, ())
+        page = next((page for page in kept if index in page.leaves), None)
+        if page is None:
+            page = self._page(origin, index)
+            # One for the KeySets, at the begin of a log, and one for what is said now.
+            self._pages[origin] = (page, *kept[:1])
+        return None if index not in page.leaves else page.periods[bisect_right(page.sizes, index)]
+
+    def _page(self, origin: str, index: int) -> _Page:
+        """The closings that first cover a leaf and those after it: what they recorded never changes."""
         statement = (
-            select(RECORDED.c.period)
+            select(RECORDED.c.size, RECORDED.c.period)
             .where(RECORDED.c.origin == origin, RECORDED.c.size > index)
             .order_by(RECORDED.c.size)
-            .limit(1)
+            .limit(_PAGE_CLOSINGS)
         )
         with self.logs.database.reading() as connection:
-            period: int | None = connection.execute(statement).scalar()
-        return period
+            rows = connection.execute(statement).all()
+        sizes, periods = [row.size for row in rows], [row.period for row in rows]
+        return _Page(range(index, sizes[-1] if sizes else index), sizes, periods)
 
     def recorded_size(self, origin: str, period: int) -> int:
         """Leaves of a log that are recorded by the closing of a period."""
         statement = select(func.max(RECORDED.c.size)).where(RECORDED.c.origin == origin, RECORDED.c.period <= period)
         with self.logs.database.reading() as connection:
             return connection.execute(statement).scalar() or 0
+
+    def number_said(self, origin: str, kind: int, periods: range, size: int) -> int:
+        """How many of the first `size` leaves of a log are of a kind and speak of some periods."""
+        if size == 0:
+            return 0
+        with self.logs.database.reading() as connection:
+            log_id = self.logs.log_row(connection, origin).id
+            same = (LEAVES.c.log_id == log_id, LEAVES.c.kind == kind, LEAVES.c.id < leaf_key(log_id, size))
+            inside = (LEAVES.c.period >= periods.start, LEAVES.c.period < periods.stop)
+            return connection.execute(select(func.count()).where(*same, *inside)).scalar() or 0
 
     def state_after(self, period: int) -> State | None:
         """The newest state of a closing at or before a period."""
@@ -205,6 +246,19 @@ class VerifierStore:
             )
         )
         self._count(tx, new.lab, new.verdict, 1)
+
+    def put_proofs(self, tx: Connection, proofs: Iterable[bytes]) -> None:
+        """Keep proofs that an assessment names; one that is kept already stays."""
+        for proof in proofs:
+            digest = sha256(proof).digest()
+            if tx.execute(select(PROOFS.c.digest).where(PROOFS.c.digest == digest)).first() is None:
+                tx.execute(insert(PROOFS).values(digest=digest, data=proof))
+
+    def proofs(self, digests: Iterable[bytes]) -> list[bytes]:
+        """The proofs that an assessment names, as far as they are kept."""
+        statement = select(PROOFS.c.data).where(PROOFS.c.digest.in_(list(digests))).order_by(PROOFS.c.digest)
+        with self.logs.database.reading() as connection:
+            return [row.data for row in connection.execute(statement)]
 
     def _count(self, tx: Connection, lab: str, verdict: int, change: int) -> None:
         here = (COUNTS.c.lab == lab, COUNTS.c.verdict == verdict)

@@ -99,10 +99,10 @@ def _check(path: Path, parties: tuple[Path, ...], *, strict: bool, citations: bo
     try:
         read = read_terms(path, parties)
     except (Refused, Unreadable) as error:
-        source = read_bytes(path).decode("utf-8", "replace") if isinstance(error, Unreadable) else ""
-        return _Checked(str(path), Exit.USAGE, unreadable(error), source)
+        file, source = (error.file, error.source) if isinstance(error, Unreadable) else (str(path), "")
+        return _Checked(file, Exit.USAGE, unreadable(error), source)
     found = problems_of(read, citations=citations)
-    draft = not read.terms.parties and not read.source
+    draft = not read.terms.parties and not read.source and not read.broken
     code = Exit.NOT_CONFIRMED if _wrong(found, strict=strict) else Exit.NOT_APPRAISED if draft else Exit.DONE
     return _Checked(read.file, code, found, read.source, [OF_PARTIES] if draft else [])
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -22,7 +23,7 @@ from protocol.wire import encode, parse
 from standstill.v1 import agreement_pb2, signing_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from language.context import Materials
     from language.problem import Problem
@@ -126,14 +127,14 @@ def read_terms(path: Path, parties: Sequence[Path] = ()) -> Terms:
 
 def is_protobuf_text(data: bytes) -> bool:
     """Whether a text begins with a field of the terms, as protobuf text does and no text of the language."""
-    text = data.decode("utf-8", "replace")
+    text = data.decode("utf-8-sig", "replace")
     word = _first_word(text)
     return word is not None and (word[0] in _FIELDS or text[word.end() :].lstrip()[:1] == ":")
 
 
 def is_pledge(data: bytes) -> bool:
     """Whether a file holds the text of a pledge."""
-    word = _first_word(data.decode("utf-8", "replace"))
+    word = _first_word(data.decode("utf-8-sig", "replace"))
     return word is not None and word[0] == "pledge"
 
 
@@ -143,15 +144,27 @@ def _first_word(text: str) -> re.Match[str] | None:
 
 
 def decoded(data: bytes, name: str) -> str:
-    """The text in a file.
+    """The text in a file, without the mark of byte order that some editors put before it.
 
     Raises:
         Refused: MESSAGE_MALFORMED if it is not UTF-8.
     """
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refused(Reason.MESSAGE_MALFORMED, name, "expected UTF-8 text") from error
+
+
+@contextmanager
+def naming(file: str, text: str) -> Iterator[None]:
+    """Say of what cannot be read which file it is, and show its lines; standard input can be read only once."""
+    from language.problem import Unreadable
+
+    try:
+        yield
+    except Unreadable as unreadable:
+        unreadable.file, unreadable.source = file, text
+        raise
 
 
 def read_party(path: Path) -> agreement_pb2.Party:
@@ -191,7 +204,9 @@ def materials_for(path: Path, document: Document, parties: Sequence[Path]) -> Ma
     tables = {}
     for name in _tables(document):
         beside = Path(name) if path == STDIN else path.parent / name
-        tables[name] = read_chip_table(decoded(read_bytes(beside), str(beside)))
+        table = decoded(read_bytes(beside), str(beside))
+        with naming(str(beside), table):
+            tables[name] = read_chip_table(table)
     described = {party.name: party for party in map(read_party, parties)}
     return Materials(parties=described, tables=tables)
 
@@ -211,7 +226,8 @@ def _compiled(path: Path, text: str, parties: Sequence[Path]) -> Terms:
     from language.lower import compile_text
     from language.parse import parse as parse_language
 
-    document = parse_language(text)
+    with naming(str(path), text):
+        document = parse_language(text)
     compiled = compile_text(document, materials_for(path, document, parties))
     broken = any(problem.severity == "error" for problem in compiled.problems)
     whole = not broken and not compiled.pending

@@ -94,8 +94,8 @@ def reading(path: Path, read: Callable[[], Terms]) -> Terms:
     try:
         return read()
     except (Refused, Unreadable) as error:
-        source = path.read_text("utf-8", "replace") if isinstance(error, Unreadable) and path.is_file() else ""
-        complain(str(path), source, unreadable(error))
+        file, source = (error.file, error.source) if isinstance(error, Unreadable) else (str(path), "")
+        complain(file, source, unreadable(error))
         end(Exit.USAGE)
 
 

@@ -72,7 +72,8 @@ def command(
 
 
 def _own(parties: tuple[str, ...], start: str) -> str:
-    """A beginning for parties of one's own."""
+    """A beginning for parties of one's own, which `check` passes."""
+    from language.check import check
     from language.problem import Unreadable
     from language.skeleton import Newcomer, lacking, skeleton
 
@@ -85,9 +86,12 @@ def _own(parties: tuple[str, ...], start: str) -> str:
     if len({one.name for one in found}) < len(found):
         raise click.BadParameter("each name once", param_hint="--party")
     try:
-        return skeleton("my-agreement", start, found)
+        text = skeleton("my-agreement", start, found)
     except Unreadable as unreadable:
         raise click.BadParameter(str(unreadable), param_hint="--party") from unreadable
+    for problem in check(text).errors:
+        raise click.BadParameter(problem.sentence, param_hint="--start" if "start" in problem.text else "--party")
+    return text
 
 
 def _preset(name: str) -> Preset:

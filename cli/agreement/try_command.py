@@ -26,33 +26,53 @@ _DEPTH: Final = 3
 @click.command("try")
 @click.argument("file", type=FILE)
 @click.option(
-    "--on", "record", required=True, help="A history, one statement a line; or `demo`, the one that comes along."
+    "--on",
+    "record",
+    required=True,
+    help="A verifier's directory; a history, one statement a line; or `demo`, the one that comes along.",
 )
 @party_option
 @json_option
 def command(*, file: Path, record: str, parties: tuple[Path, ...], as_json: bool) -> None:
     """Say what the terms in FILE would have called on a record of other terms, and why.
 
-    What the record does not tell is assumed: all have founded, labs attest in time, verifiers find them honored.
+    On what a verifier holds nothing is assumed. What a history does not tell is: all have founded, labs attest in time,
+    verifiers find them honored.
 
     Exit codes: 0 tried, 1 the terms have errors, 2 a file is unreadable.
     """
-    from cli.agreement.history import read_history
-    from language.rehearse import rehearse
-
     read = reading(file, lambda: read_terms(file, parties))
     found = errors(problems_of(read))
     if found:
         complain(read.file, read.source, found)
         end(Exit.NOT_CONFIRMED)
-    path = _demo() if record == DEMO else Path(record)
-    history = read_history(decoded(read_bytes(path), str(path)), str(path))
-    rehearsed = rehearse(read.terms, history, read.pending)
+    rehearsed = _tried(read, _demo() if record == DEMO else Path(record))
     if as_json:
         answer("standstill/agreement.try/1", "done", _data(record, rehearsed))
         return
     for line in _lines(read, rehearsed):
         click.echo(line)
+
+
+def _tried(read: Terms, record: Path) -> Rehearsal:
+    """The terms on a verifier's record, or on a history."""
+    if record.is_dir():
+        from cli.agreement.recorded import recorded
+        from language.replayed import replayed
+
+        with recorded(record) as (agreement, records):
+            return replayed(agreement, read.terms, records, read.pending)
+    from cli.agreement.history import read_history
+    from language.rehearse import rehearse
+    from protocol.bundle import MEDIA_TYPE
+    from protocol.errors import Reason, Refused
+
+    data = read_bytes(record)
+    if MEDIA_TYPE.encode() in data[: 2 * len(MEDIA_TYPE)]:
+        what = "an evidence bundle holds what one verdict rests on, no votes: give a verifier's directory or a history"
+        raise Refused(Reason.BUNDLE_INCOMPLETE, str(record), what)
+    history = read_history(decoded(data, str(record)), str(record))
+    return rehearse(read.terms, history, read.pending)
 
 
 def _demo() -> Path:
@@ -97,8 +117,7 @@ def _data(record: str, rehearsed: Rehearsal) -> dict[str, Any]:
         "reasons": {level: _tree(why) for level, why in rehearsed.reasons.items()},
         "bound": rehearsed.bound,
         "skipped": [
-            {"at": one.said.at, "party": one.said.party, "kind": _kind(one.said.draft.kind), "why": one.why}
-            for one in rehearsed.skipped
+            {"at": one.at, "party": one.party, "kind": _kind(one.kind), "why": one.why} for one in rehearsed.skipped
         ],
     }
 
@@ -106,7 +125,7 @@ def _data(record: str, rehearsed: Rehearsal) -> dict[str, Any]:
 def _kind(kind: int) -> str:
     from protocol.statements import KINDS
 
-    return KINDS[kind].body.DESCRIPTOR.name
+    return KINDS[kind].body.DESCRIPTOR.name if kind in KINDS else ""
 
 
 def _tree(why: Explained) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from rich.progress import DownloadColumn, Progress, TextColumn, TimeElapsedColum
 
 from cli.audit import words
 from cli.audit.asking import Options, asking, asking_options
-from cli.audit.verify import exit_of
+from cli.audit.verify import check_bound, exit_of
 from cli.output import Exit, answer, end, hint
 from cli.tables import Look, Page
 from daemon.files import write_whole
@@ -44,7 +44,7 @@ def command(options: Options, lab: str, period: int | None, output: str | None, 
     with asking(options) as asked:
         request = pb.GetBundleRequest(lab=lab, period=period)
         data = _collect(chunk.chunk for chunk in asked.stub.GetBundle(request, timeout=LONGEST))
-        report = verify_bundle(data, asked.state.agreement)
+        report = verify_bundle(data, asked.state.agreement, check_bound)
         code = exit_of(report)
         if code not in {Exit.DONE, Exit.NOT_CONFIRMED}:
             failed = report.failed()

@@ -5,7 +5,7 @@ Imports only what verification needs: from the start of the process to the answe
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -14,10 +14,17 @@ from cli.output import Exit, answer, end, json_option
 from protocol.bundle import BEYOND, MAX_BUNDLE_BYTES, Report, Result, verify_bundle
 from protocol.errors import Reason
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from protocol.case import Case
+    from standstill.v1.assessment_pb2 import HiddenCompute
+
 SCHEMA: Final = "standstill/audit.verify/1"
 
 _EXITS: Final = {
     Reason.ASSESSMENT_DIFFERS: Exit.NOT_CONFIRMED,
+    Reason.BOUND_DIFFERS: Exit.NOT_CONFIRMED,
     Reason.BUNDLE_INCOMPLETE: Exit.NOT_APPRAISED,
 }
 """Refusals that say something else than that the data cannot be trusted."""
@@ -47,7 +54,7 @@ def command(file: str, given: str | None, only_ascii: bool, as_json: bool) -> No
     5 a signature, proof, head or the trust root failed.
     """
     root = _root(file, given)
-    report = verify_bundle(_read(file), root.digest)
+    report = verify_bundle(_read(file), root.digest, check_bound)
     code = exit_of(report)
     if as_json:
         notes = [root.note] if root.note else []
@@ -55,6 +62,13 @@ def command(file: str, given: str | None, only_ascii: bool, as_json: bool) -> No
     else:
         _print(report, root, code, only_ascii=only_ascii)
     end(code)
+
+
+def check_bound(case: Case, stated: HiddenCompute, proofs: Mapping[bytes, bytes]) -> str:
+    """Derive bound and floor from their proofs."""
+    from bound.reckoning import check
+
+    return check(case, stated, proofs)
 
 
 def exit_of(report: Report) -> Exit:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import IO, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
+from cli.agreement.files import FILE
 from cli.audit.asking import Options, asking_options
 from cli.audit.words import safe
 from cli.output import Exit, answer
 from cli.pledges.known import Known, known, level_option, listed, unmet_data, unmet_words
-from cli.pledges.pledge_file import read_pledge
+from cli.pledges.pledge_file import PledgeFile
 from cli.pledges.show import tipping_data, tipping_words
 from cli.tables import Look, Page
 from protocol.pledge_analysis import Breaches, Change, Joins, Leaves, Round, Signs, WhatIf, what_if
@@ -25,14 +27,14 @@ VERBS: Final = ("leaves", "breaches", "signs", "joins")
 
 @click.command()
 @click.argument("text", required=False, metavar='["LAB leaves"]')
-@click.option("--sign", type=click.File(), metavar="FILE", help="A pledge: the draft that `node publish` takes.")
-@click.option("--as", "signer", metavar="LAB", help="Who signs it, if TEXT does not say.")
+@click.option("--sign", type=FILE, help="A pledge: its text, or the draft that `node publish` takes.")
+@click.option("--as", "signer", metavar="LAB", help="Who signs it, if neither TEXT nor FILE says.")
 @level_option
 @asking_options
 def command(
     options: Options,
     text: str | None,
-    sign: IO[str] | None,
+    sign: Path | None,
     signer: str | None,
     level: str | None,
     as_json: bool,
@@ -43,8 +45,8 @@ def command(
     A lab that joins without FILE keeps every level unconditionally. Exit codes: 0 obtained, 2 usage or no admissible
     pledge, 4 verifier not reached, 5 not trusted.
     """
-    lab, verb = _said(text, signer, signs=sign is not None)
-    written = None if sign is None else sign.read()
+    written = None if sign is None else PledgeFile(sign)
+    lab, verb = _said(text, signer or (written.by if written and text is None else None), signs=sign is not None)
     with known(options, level) as found:
         change = _change(found, lab, verb, written)
         result = what_if(found.problem(), change)
@@ -75,7 +77,7 @@ def _said(text: str | None, signer: str | None, *, signs: bool) -> tuple[str, st
     return lab.strip(), verb
 
 
-def _change(found: Known, lab: str, verb: str, written: str | None) -> Change:
+def _change(found: Known, lab: str, verb: str, written: PledgeFile | None) -> Change:
     labs, parties = found.agreement.labs, found.state.parties
     here = lab in labs and parties[lab].membership in {Membership.IN, Membership.NOTICE}
     if verb != "joins" and not here:
@@ -84,7 +86,7 @@ def _change(found: Known, lab: str, verb: str, written: str | None) -> Change:
         raise click.BadParameter(f"{lab!r} is a party already", param_hint="LAB")
     if verb in {"leaves", "breaches"}:
         return Leaves(lab) if verb == "leaves" else Breaches(lab)
-    pledge = _unconditional(found) if written is None else read_pledge(written, found.agreement)
+    pledge = _unconditional(found) if written is None else written.read(lab, found.agreement)
     return Signs(lab, pledge) if verb == "signs" else Joins(lab, pledge)
 
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from language.lint.finding import Finding, error, note, warning
-from language.lint.view import named, span
+from language.lint.view import named, span, tests
+from language.units import show_share
 from language.words import LABELS
 from protocol.cap_rules import as_tight
 from standstill.v1 import agreement_pb2 as pb
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _DEFINE: Final = "write baseline = 90 d"
 WHOLE: Final = 1_000_000
 """Parts per million."""
+_SHARE: Final = "ppm"
 _LABEL: Final = {value: word for word, value in LABELS.items()}
 
 
@@ -79,11 +81,16 @@ def runs(view: View) -> Iterator[Finding]:
 
 
 def quantities(view: View) -> Iterator[Finding]:
-    """`cap-above-sq`: what is exempt is worth more than a significant quantity. `uncapped`: it has no ceiling."""
+    """`cap-above-sq`: what is exempt is worth more than a significant quantity. `uncapped`: it has no ceiling.
+
+    `exempt-anyway`: nothing needs the exemption.
+    """
     worth = view.terms.verification
     for level in view.terms.levels:
         for exemption in level.exemptions:
             path = f"levels.{level.name}.exemptions.{exemption.name}"
+            if set(exemption.labels) <= set(level.allowed):
+                yield warning("exempt-anyway", path, f"lets through what {level.name} allows anyway", "remove it")
             if not exemption.HasField("cap"):
                 yield warning("uncapped", path, f"{exemption.name} goes on without a ceiling", "give it a cap")
                 continue
@@ -96,6 +103,23 @@ def quantities(view: View) -> Iterator[Finding]:
                 within = span(worth.window_periods, view.terms)
                 text = f"{exemption.name} may do more than {times} significant quantities in {within}"
                 yield note("cap-above-sq", f"{path}.cap", text, also=("verification.significant_quantity_teraflop",))
+
+
+def shares(view: View) -> Iterator[Finding]:
+    """`share-impossible`, `above-whole`: a probability, part or share that is more than the whole."""
+    found = [("verification.detection_ppm", view.terms.verification.detection_ppm)]
+    for level in view.terms.levels:
+        parts = ((f"levels.{level.name}.exemptions.{one.name}.sampled_ppm", one) for one in level.exemptions)
+        found += [(path, one.sampled_ppm) for path, one in parts]
+    for path, condition in view.conditions():
+        for place, part in tests(condition, path):
+            indicator = view.indicators.get(part.reading.indicator)
+            if indicator is not None and indicator.unit == _SHARE and part.reading.threshold > WHOLE:
+                text = f"{show_share(part.reading.threshold)} of {indicator.name}: a share is never as much"
+                yield note("above-whole", place, text, "write 100 % at most, unless it is no share of a whole")
+    for path, share in found:
+        if share > WHOLE:
+            yield error("share-impossible", path, f"{show_share(share)} is more than all of it", "write 100 % at most")
 
 
 def baselines(view: View) -> Iterator[Finding]:

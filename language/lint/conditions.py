@@ -64,7 +64,7 @@ def never_true(view: View) -> Iterator[Finding]:
     for level in view.terms.levels:
         if not _is(level.trigger, False) and can_hold(view.world, level.trigger) is False:
             text = "no record can make this true: the level can never be called"
-            yield error("never-true", f"levels.{level.name}.trigger", text, "write never if that is meant")
+            yield error("never-true", f"levels.{level.name}.trigger", text, "remove the level, or change what calls it")
 
 
 def never_lifts(view: View) -> Iterator[Finding]:

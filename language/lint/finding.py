@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from language.characters import visible
 from language.problem import Problem, Severity
 
 if TYPE_CHECKING:
@@ -49,17 +50,17 @@ class Finding:
 
 def error(code: str, path: str, text: str, remedy: str = "", also: tuple[str, ...] = ()) -> Finding:
     """A finding that nobody should sign."""
-    return Finding(code, Severity.ERROR, path, text, remedy, also)
+    return Finding(code, Severity.ERROR, path, visible(text), remedy, also)
 
 
 def warning(code: str, path: str, text: str, remedy: str = "", also: tuple[str, ...] = ()) -> Finding:
     """A finding that is probably not what is meant."""
-    return Finding(code, Severity.WARNING, path, text, remedy, also)
+    return Finding(code, Severity.WARNING, path, visible(text), remedy, also)
 
 
 def note(code: str, path: str, text: str, remedy: str = "", also: tuple[str, ...] = ()) -> Finding:
     """A finding that is worth knowing before signing."""
-    return Finding(code, Severity.NOTE, path, text, remedy, also)
+    return Finding(code, Severity.NOTE, path, visible(text), remedy, also)
 
 
 def clause_of(path: str) -> str:
@@ -92,8 +93,17 @@ def place_of(path: str, places: Mapping[str, Span]) -> Span | None:
     if path.startswith("rules."):
         # `yes = 2 of [...]` says `yes` and `voters` in the short form of the wire, else `need`.
         path = re.sub(r"\.(yes|voters)$", ".need", path)
+    whole = path
     while path:
         if path in places:
             return places[path]
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
-    return None
+    return _within(whole, places)
+
+
+def _within(path: str, places: Mapping[str, Span]) -> Span | None:
+    """The first of several that a path speaks of together: `levels.rank` of all ranks, `freshness` of its clocks."""
+    head, _, field = path.rpartition(".")
+    each = re.compile(rf"{re.escape(head)}\.[^.]+\.{re.escape(field)}" if head else rf"{re.escape(field)}\..+")
+    found = [span for said, span in places.items() if each.fullmatch(said)]
+    return min(found, default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from language.lint.conditions import least_conflict
@@ -9,11 +10,20 @@ from language.lint.finding import Finding, error, note, warning
 from language.lint.view import View, named, parts, tests
 from language.lint.words import said
 from language.satisfy import can_fail, can_hold
+from protocol.fold import initial
+from protocol.pledge_analysis import unmet_of_all
+from protocol.pledge_problem import compile_problem
+from protocol.pledges import greatest
+from protocol.state import Membership, PledgeState
+from protocol.wire import encode
 from standstill.v1 import condition_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from protocol.agreement import Agreement
+    from protocol.pledge_problem import Problem
+    from protocol.pledge_unmet import Unmet
     from standstill.v1 import agreement_pb2, pledge_pb2
 
 _KEPT: Final = frozenset({"keeps", "weighs"})
@@ -33,6 +43,9 @@ def lint_pledge(terms: agreement_pb2.Agreement, by: str, pledge: pledge_pb2.Pled
         Findings with paths by level: `clauses.pause.provided.all[1]`.
     """
     view = View(terms)
+    if not pledge.clauses:
+        text = "promises nothing: no clause says which level is kept"
+        return [warning("no-clause", "clauses", text, "write keep LEVEL { ... }")]
     return [
         finding
         for clause in pledge.clauses
@@ -45,16 +58,47 @@ def level_name(terms: agreement_pb2.Agreement, rank: int) -> str:
     return next((level.name for level in terms.levels if level.rank == rank), str(rank))
 
 
-def lint_pledges(terms: agreement_pb2.Agreement, pledges: Mapping[str, pledge_pb2.Pledge]) -> list[Finding]:
+def lint_pledges(agreement: Agreement, pledges: Mapping[str, pledge_pb2.Pledge]) -> list[Finding]:
     """`unbacked`: pledges that together bind nobody, if everything they say of the outside is true."""
     if not pledges:
         return []
-    kept = _greatest(View(terms), pledges)
-    if any(kept.values()):
+    problem = _problem(agreement, pledges)
+    kept, _ = greatest(problem)
+    if any(kept):
         return []
-    unmet = [f"{lab} lacks {why}" for lab, pledge in sorted(pledges.items()) if (why := _lacking(terms, kept, pledge))]
-    text = f"together these pledges bind nobody: {'; '.join(unmet) or 'they have no clauses'}"
-    return [warning("unbacked", "pledge", text)]
+    lacks = unmet_of_all(problem)
+    unmet = [f"{lab} lacks {_atoms(agreement.terms, lacks[lab])}" for lab in sorted(pledges) if lacks[lab].possible]
+    text = f"together these pledges bind nobody: {'; '.join(unmet) or 'they have no clauses that could hold'}"
+    return [warning("unbacked", "clauses", text, "let one of them ask for less")]
+
+
+def _problem(agreement: Agreement, pledges: Mapping[str, pledge_pb2.Pledge]) -> Problem:
+    """The pledges among labs that all take part and are relied on, with every outside fact true."""
+    state = initial(agreement)
+    here = {name: replace(party, membership=Membership.IN) for name, party in state.parties.items()}
+    made = {lab: PledgeState(current=encode(_from_outside(pledge))) for lab, pledge in pledges.items()}
+    return compile_problem(agreement, replace(state, parties=here, pledges={**state.pledges, **made}))
+
+
+def _from_outside(pledge: pledge_pb2.Pledge) -> pledge_pb2.Pledge:
+    """A pledge whose `when` holds at all times, and whose reliance on others is well placed."""
+    made = type(pledge)()
+    made.CopyFrom(pledge)
+    for clause in made.clauses:
+        for field in ("when", "until_period"):
+            clause.ClearField(field)
+        for _, part in tests(clause.provided, ""):
+            if part.WhichOneof("test") == "status":
+                part.constant.value = True
+    return made
+
+
+def _atoms(terms: agreement_pb2.Agreement, unmet: Unmet) -> str:
+    """The fewest tests that a clause lacks, in the words of the text."""
+    return " and ".join(
+        f"{named(atom.labs)} {'keeps' if len(atom.labs) == 1 else 'keep'} {level_name(terms, atom.level)}"
+        for atom in unmet.atoms
+    )
 
 
 def _clause(view: View, by: str, clause: pledge_pb2.PledgeClause, where: str) -> Iterator[Finding]:
@@ -112,7 +156,11 @@ def _dormant(view: View, provided: pb.Condition, path: str) -> Iterator[Finding]
 
 def _provided(view: View, by: str, clause: pledge_pb2.PledgeClause, path: str) -> Iterator[Finding]:
     """`cannot-be-met`, `of-itself`, `hollow`: what is asked is impossible, asked of oneself, or of everybody."""
-    if can_hold(view.world, clause.provided) is False and clause.provided.WhichOneof("test") != "constant":
+    if clause.provided.WhichOneof("test") == "constant":
+        if not clause.provided.constant.value:
+            yield warning("hollow", path, "never holds: the clause promises nothing", "remove it")
+        return
+    if can_hold(view.world, clause.provided) is False:
         yield error("cannot-be-met", path, f"{said(clause.provided, view.terms)}: more is asked than there are labs")
         return
     for place, part in tests(clause.provided, path):
@@ -129,50 +177,3 @@ def _needs(view: View, provided: pb.Condition, owner: str) -> bool:
     labs = [lab for lab in sorted(view.labs) if view.owner[lab] == owner]
     nothing = pb.Condition(negation=pb.Condition(keeps=pb.Condition.Keeps(level=1, k=1, of=labs)))
     return can_hold(view.world, provided, nothing) is False
-
-
-def _greatest(view: View, pledges: Mapping[str, pledge_pb2.Pledge]) -> dict[str, int]:
-    """The greatest profile that supports itself, if `when` holds everywhere (annex 4.2)."""
-    top = max((level.rank for level in view.terms.levels), default=0)
-    profile = dict.fromkeys(pledges, top)
-    while True:
-        following = {
-            lab: max((c.level for c in pledge.clauses if _met(view, c.provided, profile)), default=0)
-            for lab, pledge in pledges.items()
-        }
-        if following == profile:
-            return profile
-        profile = following
-
-
-def _met(view: View, provided: pb.Condition, profile: Mapping[str, int]) -> bool:
-    """Whether a monotone condition on others holds of a profile; outside facts count as true."""
-    kind = provided.WhichOneof("test")
-    if kind in {"all", "any", "at_least"}:
-        of = getattr(provided, kind).of
-        least = {"all": len(of), "any": 1}.get(kind, provided.at_least.k)
-        return sum(_met(view, part, profile) for part in of) >= least
-    if kind == "keeps":
-        return len(_keeping(view, provided.keeps.of, provided.keeps.level, profile)) >= provided.keeps.k
-    if kind == "weighs":
-        groups = _keeping(view, [one.lab for one in provided.weighs.of], provided.weighs.level, profile)
-        weight = sum(one.weight for one in provided.weighs.of if view.owner.get(one.lab) in groups)
-        return weight >= provided.weighs.at_least
-    return kind != "constant" or provided.constant.value
-
-
-def _keeping(view: View, labs: Iterable[str], level: int, profile: Mapping[str, int]) -> set[str]:
-    """Control groups of some labs, all of whose named labs keep a level."""
-    of = list(labs)
-    short = {view.owner.get(lab) for lab in of if profile.get(lab, 0) < level}
-    return {owner for lab in of if (owner := view.owner.get(lab)) is not None} - short
-
-
-def _lacking(terms: agreement_pb2.Agreement, kept: Mapping[str, int], pledge: pledge_pb2.Pledge) -> str:
-    """The first test of a pledge that is not met."""
-    view = View(terms)
-    for clause in pledge.clauses:
-        for _, part in tests(clause.provided, ""):
-            if not _met(view, part, kept):
-                return said(part, terms)
-    return ""

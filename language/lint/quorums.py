@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from language.lint.finding import Finding, error, note, warning
 from language.lint.view import named
-from language.lint.votes import Poll
+from language.lint.votes import MOST, Poll
 from protocol.agreement_limits import quorum
+from protocol.truth import counted
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from language.lint.view import View
 
+_RECUSING = ("called_by", "ratified_by", "renewed_by", "lifted_by", "standing.hold_rule", "standing.release_rule")
+"""Uses of rules in which a lab that the motion is about may have no vote, with levels or with one lab."""
 _RELAXING = ("lifted_by", "exempted_by", "amended_by", "standing.hold_rule", "standing.release_rule")
 
 
@@ -76,13 +80,50 @@ def met(view: View) -> Iterator[Finding]:
     for rule in view.terms.rules:
         poll = Poll(view, rule)
         if not poll.carried_by(poll.groups):
-            text = f"not carried if all {len(poll.groups)} control groups say yes"
-            yield error("quorum-cannot-be-met", _path(rule), text)
+            groups = counted(len(poll.groups), "control group")
+            text = f"not carried even if all say yes: {groups}, and voters of one owner count once"
+            yield error("quorum-cannot-be-met", _path(rule), text, "ask for fewer, or add voters")
         elif rule.recuse_subject:
             for group in sorted(poll.groups & view.lab_groups):
                 if not poll.carried_by(poll.groups - {group}):
                     text = f"not carried if all others say yes and the motion is about {group}, which then has no vote"
                     yield error("quorum-cannot-be-met", _path(rule), text, "ask for one yes less")
+
+
+def recusal(view: View) -> Iterator[Finding]:
+    """`recusal-lock`: nothing is carried once several labs, or the lab that is held, have no vote (annex 4.4)."""
+    for name, path, level in view.rule_uses():
+        rule = view.rules.get(name)
+        if rule is None or not path.endswith(_RECUSING):
+            continue
+        poll = Poll(view, rule)
+        if not poll.carried_by(poll.groups):
+            continue
+        labs = sorted(poll.groups & view.lab_groups)
+        # That one lab stops a rule which recuses it is told at the rule, as an error.
+        if level is None and not rule.recuse_subject:
+            without = _stopping(poll, labs, (1,))
+            text = f"{rule.name} is not carried when it is about {named(without)}, which never votes on itself"
+        elif level is not None and rule.recuse_subject:
+            without = _stopping(poll, labs, range(2, len(labs) + 1))
+            text = (
+                f"{rule.name} is not carried once {named(without)} meet the trigger or are accused: they have no vote"
+            )
+        else:
+            continue
+        if without:
+            # Nobody can lift: that errs on the side of the restriction, which its sunset ends.
+            make = note if path.endswith(".lifted_by") else warning
+            yield make("recusal-lock", path, text, "let voters that are no labs suffice", also=(_path(rule),))
+
+
+def _stopping(poll: Poll, labs: Sequence[str], sizes: Iterable[int]) -> tuple[str, ...]:
+    """The fewest labs, in one of these numbers, without whose votes a rule is not carried; of several the first."""
+    # Fewer votes never carry more: where the others suffice, no labs stop it.
+    if 1 << len(labs) > MOST or poll.carried_by(poll.groups - set(labs)):
+        return ()
+    each = (without for size in sizes for without in combinations(labs, size))
+    return next((without for without in each if not poll.carried_by(poll.groups - set(without))), ())
 
 
 def minority(view: View) -> Iterator[Finding]:

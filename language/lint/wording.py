@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from language.characters import looks
+from language.chips import PRESET_TABLE
 from language.lint.finding import Finding, clause_of, note, warning
 from language.lint.view import tests
 from language.lint.votes import need_of
@@ -63,6 +65,25 @@ def unused(view: View) -> Iterator[Finding]:
                 yield warning("unused", f"parties.{council.name}.seats.{one.name}", f"no rule counts {one.name}")
 
 
+def alike(view: View) -> Iterator[Finding]:
+    """`owners-look-alike`: two owners that a reader takes for one, though their votes and reports count as two."""
+    first: dict[str, pb.Party] = {}
+    for party in view.terms.parties:
+        other = first.setdefault(looks(party.owner), party)
+        if other.owner != party.owner:
+            text = f"{party.owner!a} of {party.name} and {other.owner!a} of {other.name} count as two owners"
+            where = f"parties.{party.name}.owner"
+            yield warning(
+                "owners-look-alike", where, text, "write them alike, or apart", (f"parties.{other.name}.owner",)
+            )
+
+
+def idle(view: View) -> Iterator[Finding]:
+    """`no-level`: terms without a level, under which nothing is ever called."""
+    if not view.terms.levels:
+        yield warning("no-level", "", "there is no level: nothing can be called, and nobody is bound", "add a level")
+
+
 def _seats(need: pb.Need) -> Iterator[str]:
     match need.WhichOneof("need"):
         case "count":
@@ -78,8 +99,11 @@ def _seats(need: pb.Need) -> Iterator[str]:
 
 
 def gaps(view: View) -> Iterator[Finding]:
-    """`unsaid`: evidence that is asked for and that no check reads."""
+    """`unsaid`: evidence that is asked for and that no check reads. `nothing-required`: none is asked for."""
     worth = view.terms.verification
+    if view.labs and not worth.required:
+        text = "a lab can be honored without any evidence"
+        yield warning("nothing-required", "verification.required", text, "write required = [attestation, energy]")
     for field in ("required", "useful"):
         for kind in getattr(worth, field):
             if kind not in READ:
@@ -90,7 +114,9 @@ def gaps(view: View) -> Iterator[Finding]:
 def uncited(view: View) -> Iterator[Finding]:
     """`uncited`: a clause without a source."""
     cited = {citation.clause for citation in view.terms.citations}
-    paths = ["", *(f"{part}.{one.name}" for part in _PARTS for one in getattr(view.terms, part))]
+    # Rows of the shipped table cite their sources there.
+    named = ((part, one) for part in _PARTS for one in getattr(view.terms, part) if one not in PRESET_TABLE)
+    paths = ["", *(f"{part}.{one.name}" for part, one in named)]
     paths += [field for field in _SINGLE if view.terms.HasField(field)]
     for path in paths:
         if clause_of(path) not in cited:

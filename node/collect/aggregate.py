@@ -25,10 +25,14 @@ class Totals:
 
     Attributes:
         held: chip-seconds by start of the period and (chip class, label).
+        exempt: those of them under an exemption, by start of the period and (chip class, label, exemption).
         by_rule: chip-seconds by number of the rule that labelled them.
     """
 
     held: dict[int, dict[tuple[str, str], int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    exempt: dict[int, dict[tuple[str, str, str], int]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(int))
+    )
     by_rule: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
@@ -54,10 +58,13 @@ def add_up(jobs: Sequence[JobRecord], mapping: WorkMapping, period: int) -> Tota
     totals = Totals()
     for job in jobs:
         label, rule = mapping.label(job)
+        exemption = mapping.exemption(rule)
         end = held_end(job, mapping)
         totals.by_rule[rule] += job.chips * (end - job.start)
         for at, chip_seconds in spread(job.start, end, job.chips, period):
             totals.held[at][job.chip_class, label] += chip_seconds
+            if exemption and chip_seconds:
+                totals.exempt[at][job.chip_class, label, exemption] += chip_seconds
     return totals
 
 
@@ -93,7 +100,8 @@ def job_figures(reading: Reading, options: Options, tally: Tally, name: str) -> 
     figures = []
     for at in range(first - first % period, max(last, first + 1), period):
         chips = reading.inventory[at] if reading.inventory is not None else constant
-        figures.append(_period(at, chips, totals.held.get(at, {}), options, name))
+        made = _period(at, chips, totals.held.get(at, {}), options, name)
+        figures.append(replace(made, exempt=dict(totals.exempt.get(at, {}))))
     return figures, totals
 
 

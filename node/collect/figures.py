@@ -85,6 +85,7 @@ class PeriodFigures:
         seconds: length of the period.
         chips: installed accelerators by chip class.
         chip_seconds: time held by (chip class, label); pairs with nothing held are absent.
+        exempt: what of it was held under an exemption of the terms, by (chip class, label, exemption).
         watt_hours: energy of the accelerators with their nodes; None means not measured, which is not zero.
         energy_basis: how `watt_hours` was obtained.
     """
@@ -94,6 +95,7 @@ class PeriodFigures:
     seconds: int
     chips: Mapping[str, int]
     chip_seconds: Mapping[tuple[str, str], int]
+    exempt: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     watt_hours: int | None = None
     energy_basis: EnergyBasis = EnergyBasis.NONE
 
@@ -141,6 +143,21 @@ class OverInventory:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class NamedExemption:
+    """Where an input or its mapping says that work counts under an exemption of the terms.
+
+    Attributes:
+        place: file and place in it, for people.
+        label: of the work.
+        exemption: name in the terms.
+    """
+
+    place: str
+    label: str
+    exemption: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """All that was read from one input.
@@ -157,6 +174,7 @@ class Trace:
         over_inventory: periods in which the records exceed the inventory.
         mapping_digest: SHA-256 of the mapping file, 32 bytes; empty where there was none.
         by_rule: chip-seconds by the mapping rule that labelled them, counted from 1; 0 is the default.
+        exemptions: every place of the input and its mapping that names one.
         estimated_ppm: share of chip-seconds labelled by rules on fields that users set, parts per million.
     """
 
@@ -171,6 +189,7 @@ class Trace:
     over_inventory: Sequence[OverInventory] = ()
     mapping_digest: bytes = b""
     by_rule: Mapping[int, int] = field(default_factory=dict)
+    exemptions: Sequence[NamedExemption] = ()
     estimated_ppm: int = 0
 
     def starting_at(self, start: int) -> Trace:

@@ -1,13 +1,13 @@
 """The hourly table, the form in which this project ships figures and the simplest for a lab without a scheduler.
 
-    hour,site,chip_class,chips,label,chip_seconds,watt_hours[,energy_basis]
+    hour,site,chip_class,chips,label,chip_seconds,watt_hours[,energy_basis][,exemption]
     2027-03-01T00:00:00Z,g1,H100-SXM,512,train,921600,219400
     2027-03-01T00:00:00Z,g1,H100-SXM,512,idle,921600,72100
 
-One row per hour, site, class and label. `chips` are those installed, the same in every row of an hour, site and
-class. What the labels leave of chips x 3600 s is unaccounted. Watt-hours of an hour and site are the sum of its
-cells; a blank cell adds nothing, and if all are blank the energy was not measured. Their basis is *calculated* unless
-`energy_basis` says otherwise.
+One row per hour, site, class, label and exemption, which is one of the terms; blank: none. `chips` are those
+installed, the same in every row of an hour, site and class. What the labels leave of chips x 3600 s is unaccounted.
+Watt-hours of an hour and site are the sum of its cells; a blank cell adds nothing, and if all are blank the energy
+was not measured. Their basis is *calculated* unless `energy_basis` says otherwise.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from node.collect.values import instant, whole_number
 from protocol.errors import Reason, Refused, require
 
 COLUMNS: Final = ("hour", "site", "chip_class", "chips", "label", "chip_seconds", "watt_hours")
-_ALL: Final = (*COLUMNS, "energy_basis")
+_ALL: Final = (*COLUMNS, "energy_basis", "exemption")
 _HOUR: Final = 3600
 
 
@@ -39,6 +39,7 @@ class _Row:
     chip_seconds: int
     watt_hours: int | None
     basis: EnergyBasis
+    exemption: str
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class _Sum:
 
     chips: dict[str, int] = field(default_factory=dict)
     chip_seconds: dict[tuple[str, str], int] = field(default_factory=dict)
+    exempt: dict[tuple[str, str, str], int] = field(default_factory=dict)
     watt_hours: dict[int, int] = field(default_factory=dict)
     basis: EnergyBasis = EnergyBasis.MEASURED
 
@@ -90,13 +92,13 @@ def read(source: Source, options: Options, tally: Tally) -> Reading:
 def _rows(table: Table, options: Options, tally: Tally) -> Iterator[_Row]:
     named = {name: table.find(plain(name)) for name in _ALL}
     columns = {name: column for name, column in named.items() if column is not None}
-    seen: set[tuple[int, str, str, str]] = set()
+    seen: set[tuple[int, str, str, str, str]] = set()
     installed: dict[tuple[int, str, str], int] = {}
     for number, cells in table.rows(tally):
         try:
             row = _row(cells, columns, options)
-            key = (row.hour, row.site, row.chip_class, row.label)
-            detail = "the same hour, site, chip class and label stand in the file before"
+            key = (row.hour, row.site, row.chip_class, row.label, row.exemption)
+            detail = "the same hour, site, chip class, label and exemption stand in the file before"
             require(key not in seen, Reason.TRACE_DUPLICATE_ROW, columns["label"], detail)
             chips = installed.setdefault(key[:3], row.chips)
             detail = f"{row.chips} chips here, {chips} in another row of this hour, site and class"
@@ -132,6 +134,7 @@ def _row(cells: Mapping[str, str], columns: Mapping[str, str], options: Options)
         chip_seconds=whole_number(cells[columns["chip_seconds"]], columns["chip_seconds"]),
         watt_hours=_watt_hours(cells, columns),
         basis=_basis(cells, columns),
+        exemption=cells[columns["exemption"]] if "exemption" in columns else "",
     )
 
 
@@ -179,6 +182,9 @@ def _add(total: _Sum, row: _Row) -> None:
     pair = (row.chip_class, row.label)
     total.chips[row.chip_class] = max(total.chips.get(row.chip_class, 0), row.chips)
     total.chip_seconds[pair] = total.chip_seconds.get(pair, 0) + row.chip_seconds
+    if row.exemption and row.chip_seconds:
+        of = (*pair, row.exemption)
+        total.exempt[of] = total.exempt.get(of, 0) + row.chip_seconds
     if row.watt_hours is not None:
         total.watt_hours[row.hour] = total.watt_hours.get(row.hour, 0) + row.watt_hours
         total.basis = _weaker(total.basis, row.basis)
@@ -200,6 +206,7 @@ def _finish(start: int, site: str, total: _Sum, lost: _Lost, period: int) -> Per
         seconds=period,
         chips=total.chips,
         chip_seconds={pair: held for pair, held in total.chip_seconds.items() if held},
+        exempt=total.exempt,
         watt_hours=sum(total.watt_hours.values()) if whole else None,
         energy_basis=total.basis if whole else EnergyBasis.NONE,
     )

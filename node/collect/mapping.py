@@ -9,7 +9,8 @@
             { label = "train", partition = ["train", "long"] }]
 
 The first rule that matches wins; within a rule every field must match, within a field any of its patterns (shell
-wildcards, case matters). The digest of the file's bytes stands in every attestation.
+wildcards, case matters). `exemption` names the exemption of the terms under which the work of a rule counts. The digest
+of the file's bytes stands in every attestation.
 """
 
 from __future__ import annotations
@@ -83,6 +84,11 @@ class Mapping:
     outside: Sequence[Outside] = ()
     rules: Sequence[Rule] = ()
     digest: bytes = b""
+    name: str = ""
+
+    def exemption(self, number: int) -> str:
+        """Return the exemption that the work of a rule counts under, by the rule's number; empty for none."""
+        return self.rules[number - 1].exemption if number else ""
 
     def label(self, job: JobRecord) -> tuple[str, int]:
         """Return the label of a record and the number of the rule that gave it, from 1; 0 is the default.
@@ -130,6 +136,7 @@ def parse_mapping(data: bytes, name: str = "mapping.toml") -> Mapping:
         outside=tuple(_outside(item, where) for item, where in _items(document, "outside", name)),
         rules=tuple(_rule(item, where) for item, where in _items(document, "rule", name)),
         digest=hashlib.sha256(data).digest(),
+        name=name,
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from node.collect.aggregate import Totals, account, estimated_ppm, job_figures
-from node.collect.figures import MAX_QUANTITY, OverInventory, PeriodFigures, Tally, Trace
+from node.collect.figures import MAX_QUANTITY, NamedExemption, PeriodFigures, Tally, Trace
 from node.collect.mapping import Mapping as WorkMapping
 from node.collect.mapping import read_mapping
 from node.collect.registry import Collector, collector_for
@@ -128,12 +128,8 @@ def _trace(source: Source, collector: Collector, reading: Reading, options: Opti
     if options.mapping.rules and reading.figures:
         tally.note("the input states its own labels, so the rules of the mapping are not used")
     found, totals = _summed(source, reading, options, tally)
-    figures: list[PeriodFigures] = []
-    over: list[OverInventory] = []
-    for before in found:
-        closed, findings = account(before)
-        figures.append(closed)
-        over += findings
+    accounted = [account(before) for before in found]
+    figures = [closed for closed, _ in accounted]
     return Trace(
         source=source.name,
         form=collector.name,
@@ -143,11 +139,23 @@ def _trace(source: Source, collector: Collector, reading: Reading, options: Opti
         rejected=tuple(sorted(tally.rejected, key=lambda rejected: rejected.row)),
         skipped=dict(tally.skipped),
         notes=tuple(tally.notes),
-        over_inventory=tuple(over),
+        over_inventory=tuple(one for _, over in accounted for one in over),
+        exemptions=tuple(_exemptions(source, options, found)),
         mapping_digest=options.mapping.digest,
         by_rule=dict(totals.by_rule),
         estimated_ppm=estimated_ppm(totals.by_rule, options.mapping),
     )
+
+
+def _exemptions(source: Source, options: Options, figures: Sequence[PeriodFigures]) -> Iterator[NamedExemption]:
+    """Every rule that names an exemption, also one that matched nothing yet; then what a table of figures names."""
+    mapping = options.mapping
+    for number, rule in enumerate(mapping.rules, start=1):
+        if rule.exemption:
+            yield NamedExemption(f"{mapping.name}: rule {number}: exemption", rule.label, rule.exemption)
+    ruled = {(rule.label, rule.exemption) for rule in mapping.rules}
+    for label, exemption in sorted({(label, name) for one in figures for _, label, name in one.exempt} - ruled):
+        yield NamedExemption(f"{source.name}: column exemption", label, exemption)
 
 
 def _summed(source: Source, reading: Reading, options: Options, tally: Tally) -> tuple[list[PeriodFigures], Totals]:

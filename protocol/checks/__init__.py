@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from protocol.checks import (
+    answers,
     chip_items,
     chip_time,
     completeness,
@@ -67,6 +68,7 @@ CHECKS: Final = tuple(
         run_size,
         inventory_growth,
         halt,
+        answers,
         hidden_compute,
     )
 )

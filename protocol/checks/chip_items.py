@@ -31,6 +31,10 @@ CODES: Final = {
 }
 
 
+CITING_ALL: Final = frozenset({"shipped-not-declared", "declared-not-received"})
+"""Findings that cite every delivery of a class: a case that leaves settled ones out must not report them."""
+
+
 def check(case: Case) -> Iterator[Finding]:
     """Inventory against deliveries, then each delivery against its other side."""
     if len(case.attestations) == len(case.sites):
@@ -48,7 +52,7 @@ def _inventory(case: Case, chip_class: str) -> Iterator[Finding]:
                 declared += row.chips.value
                 inventories.append(attestation.ref)
     moves = [move for move in case.transfers if move.header.author == case.lab and move.body.chip_class == chip_class]
-    least, most = _expected(case, moves)
+    least, most = _expected(case, chip_class, moves)
     refs = [move.ref for move in moves] + [s.ref for s in case.shipments if s.body.chip_class == chip_class]
     figures = [figure("observed", declared, "chips"), figure("tolerance", 0, "chips")]
     if declared < least:
@@ -61,7 +65,7 @@ def _inventory(case: Case, chip_class: str) -> Iterator[Finding]:
         yield finding("declared-not-received", DISCREPANT, text, figures=figures, statements=[*refs, *inventories])
 
 
-def _expected(case: Case, moves: list[Cited[compute_pb2.Transfer]]) -> tuple[int, int]:
+def _expected(case: Case, chip_class: str, moves: list[Cited[compute_pb2.Transfer]]) -> tuple[int, int]:
     """Least and most chips that the lab's deliveries leave it with."""
     received = [move for move in moves if move.body.direction == compute_pb2.DIRECTION_RECEIPT]
     sent = [move for move in moves if move.body.direction == compute_pb2.DIRECTION_DISPATCH]
@@ -69,8 +73,10 @@ def _expected(case: Case, moves: list[Cited[compute_pb2.Transfer]]) -> tuple[int
     acknowledged, oldest = _acknowledged(case), _oldest_in_transit(case)
     gone = [move for move in sent if move.leaf.index in acknowledged]
     moving = [move for move in sent if move.leaf.index not in acknowledged and move.header.period >= oldest]
+    settled = case.settled.chips.get(chip_class, 0)
     least = _chips(received, before=case.period) - _chips([*gone, *moving], before=case.period + 1)
-    return least, _chips(received, before=case.period + 1) - _chips(gone, before=case.period)
+    most = _chips(received, before=case.period + 1) - _chips(gone, before=case.period)
+    return settled + least, settled + most
 
 
 def _chips(moves: Iterable[Cited[compute_pb2.Transfer]], before: int) -> int:

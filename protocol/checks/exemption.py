@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from protocol.checks.finding import BREACHED, INCONCLUSIVE, figure, finding
-from protocol.exemptions import exemption_of
+from protocol.exemptions import Allowance, allowances, exemption_of
 from standstill.v1 import quantity_pb2
 
 if TYPE_CHECKING:
@@ -30,22 +30,12 @@ class Ledger:
     """What may be done under an exemption, and what was.
 
     Attributes:
-        exemption: its name.
-        by: what limits it, in words: its cap, or a grant.
-        first: first period that is summed.
-        periods: how many periods at most are summed together.
-        teraflop: most operations; None: not limited.
-        chip_seconds: most chip-seconds; None: not limited.
-        statements: attestations from `first` to the period assessed.
+        limit: what may be done.
+        statements: attestations from the first period that the limit counts to the period assessed.
         uses: what each of them states under the exemption, as long as `statements`.
     """
 
-    exemption: str
-    by: str
-    first: int
-    periods: int
-    teraflop: int | None
-    chip_seconds: int | None
+    limit: Allowance
     statements: tuple[Cited[ComputeAttestation], ...]
     uses: tuple[tuple[Use, ...], ...]
 
@@ -61,8 +51,8 @@ class Ledger:
     def limits(self) -> Iterator[tuple[str, str, int]]:
         """Each limit with the quantity and the unit that it counts."""
         for quantity, unit, limit in (
-            ("operations", "teraFLOP", self.teraflop),
-            ("held", "chip-seconds", self.chip_seconds),
+            ("operations", "teraFLOP", self.limit.teraflop),
+            ("held", "chip-seconds", self.limit.chip_seconds),
         ):
             if limit is not None:
                 yield quantity, unit, limit
@@ -105,46 +95,14 @@ def _claim(
 
 def ledgers(case: Case) -> Iterator[Ledger]:
     """The ledgers of the level's exemptions: of each its cap, and the grant that runs."""
-    level, grants = case.level, dict(case.duty.grants)
+    level = case.level
     if level is None:
         return
-    for one in level.exemptions:
-        if one.HasField("cap"):
-            cap = one.cap
-            teraflop = cap.teraflop if cap.HasField("teraflop") else None
-            held = cap.chip_seconds if cap.HasField("chip_seconds") else None
-            first = max(case.period - cap.window_periods + 1, case.duty.since)
-            yield _ledger(case, level, one.name, "its cap", first, cap.window_periods, teraflop, held)
-        if one.on_request and one.name in grants:
-            grant = grants[one.name]
-            first = max(grant.start, case.duty.since)
-            periods = grant.until - grant.start
-            yield _ledger(case, level, one.name, "its grant", first, periods, grant.teraflop, grant.chip_seconds)
-
-
-def _ledger(
-    case: Case,
-    level: agreement_pb2.Level,
-    name: str,
-    by: str,
-    first: int,
-    periods: int,
-    teraflop: int | None,
-    chip_seconds: int | None,
-) -> Ledger:
     now = (*case.attestations.values(), *case.repeated)
-    inside = tuple(statement for statement in (*case.window, *now) if statement.header.period >= first)
-    uses = tuple(tuple(use for use in one.body.use if _counts(level, use, name)) for one in inside)
-    return Ledger(
-        exemption=name,
-        by=by,
-        first=first,
-        periods=periods,
-        teraflop=teraflop,
-        chip_seconds=chip_seconds,
-        statements=inside,
-        uses=uses,
-    )
+    for limit in allowances(level, case.duty, case.period):
+        inside = tuple(statement for statement in (*case.window, *now) if statement.header.period >= limit.first)
+        uses = tuple(tuple(use for use in one.body.use if _counts(level, use, limit.exemption)) for one in inside)
+        yield Ledger(limit=limit, statements=inside, uses=uses)
 
 
 def _counts(level: agreement_pb2.Level, use: Use, name: str) -> bool:
@@ -165,19 +123,19 @@ def _sum(case: Case, level: agreement_pb2.Level, ledger: Ledger) -> Iterator[Fin
     )
     if not limits or not adds:
         return
-    what = f"{ledger.exemption} of {level.name}"
+    what = f"{ledger.limit.exemption} of {level.name}"
     earlier = {(one.header.period, one.header.site) for one in ledger.statements if one.header.period < case.period}
-    unstated = ledger.teraflop is not None and any(
+    unstated = ledger.limit.teraflop is not None and any(
         use.held.value and not use.HasField("operations") for uses in ledger.uses for use in uses
     )
-    if unstated or len(earlier) < (case.period - ledger.first) * len(case.sites):
+    if unstated or len(earlier) < (case.period - ledger.limit.first) * len(case.sites):
         missing = "operations" if unstated else "every site and period"
-        text = f"{case.lab} did not state {missing} that {ledger.by} counts for {what}."
+        text = f"{case.lab} did not state {missing} that {ledger.limit.by} counts for {what}."
         yield finding("exemption-ledger-incomplete", INCONCLUSIVE, text, statements=refs)
     for quantity, unit, limit in limits:
         total = ledger.total(quantity)
         if total > limit:
-            text = f"{case.lab} exceeded {ledger.by} of {what}: {total} {unit} in {ledger.periods} periods."
+            text = f"{case.lab} exceeded {ledger.limit.by} of {what}: {total} {unit} in {ledger.limit.periods} periods."
             figures = [figure("observed", total, unit), figure("expected", limit, unit), figure("tolerance", 0, unit)]
-            figures.append(figure("window", ledger.periods, "periods"))
+            figures.append(figure("window", ledger.limit.periods, "periods"))
             yield finding("exemption-exceeded", BREACHED, text, figures=figures, statements=refs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from protocol.case_needs import halt_begins
 from protocol.checks.finding import BREACHED, DISCREPANT, INCONCLUSIVE, figure, finding
 from protocol.exemptions import exemption_of
 from standstill.v1 import quantity_pb2
@@ -29,9 +30,8 @@ def reported(case: Case) -> Cited[HaltReport] | None:
     level, duty = case.level, case.duty
     if level is None:
         return None
-    # A report of a time before the wind-down began can't be about this restriction. One of an earlier episode is where
-    # a brake or a ramp went over into this one: what was halted then stays so.
-    begun = duty.since - level.wind_down_periods
+    # One of an earlier episode is where a brake or a ramp went over into this one: what was halted then stays so.
+    begun = halt_begins(level, duty)
     about = [halt for halt in case.halts if halt.body.level == duty.level and halt.body.episode <= duty.episode]
     return next((halt for halt in about if halt.header.period >= begun), None)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from protocol.checks.baseline import WHOLE
 from protocol.checks.finding import BREACHED, INCONCLUSIVE, figure, finding
+from protocol.past_work import WHOLE
 from standstill.v1 import agreement_pb2 as pb
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from protocol.checks.baseline import baseline, held, operations, total, trained
 from protocol.checks.finding import BREACHED, INCONCLUSIVE, figure, finding
+from protocol.checks.sums import held, operations, total, trained
 from protocol.exemptions import exemption_of
 from standstill.v1 import agreement_pb2, quantity_pb2
 
@@ -61,14 +61,14 @@ def _ramp(case: Case, level: agreement_pb2.Level) -> Iterator[Finding]:
     forbidden = set(quantity_pb2.Label.values()) - set(level.allowed)
     if not total(now, forbidden, held, max, level):
         return
-    before = baseline(case, forbidden)
+    before = case.baseline
     if before is None:
         yield _unknown(case, f"the return from {level.name}")
         return
     refs = [*(statement.ref for statement in now), *before.refs]
     for unit, done, base in (
-        ("chip-seconds", total(now, forbidden, held, max, level), before.held),
-        ("teraFLOP", total(now, forbidden, trained, max, level), before.trained),
+        ("chip-seconds", total(now, forbidden, held, max, level), before.held(forbidden)),
+        ("teraFLOP", total(now, forbidden, trained, max, level), before.trained(forbidden)),
     ):
         limit = before.share(base, 1, case.duty.ramp_ppm)
         if done > limit:
@@ -115,14 +115,14 @@ def _share(
     inside: list[Cited[ComputeAttestation]],
 ) -> Iterator[Finding]:
     """A cap that is a share of the baseline rate: on chip time, which meters confirm, and on operations."""
-    before = baseline(case, cap.labels)
+    before = case.baseline
     if before is None:
         yield _unknown(case, f"{cap.name} of {level.name}")
         return
     refs = [*(statement.ref for statement in inside), *before.refs]
     for unit, done, base in (
-        ("chip-seconds", total(inside, cap.labels, held, max, level), before.held),
-        ("teraFLOP", total(inside, cap.labels, trained, max, level), before.trained),
+        ("chip-seconds", total(inside, cap.labels, held, max, level), before.held(cap.labels)),
+        ("teraFLOP", total(inside, cap.labels, trained, max, level), before.trained(cap.labels)),
     ):
         limit = before.share(base, cap.window_periods, cap.baseline_ppm)
         if done > limit:

@@ -12,10 +12,11 @@ from protocol.errors import Reason, Refused
 from protocol.fold.ballots import spend
 from protocol.fold.newcomers import attested_until, enrolled
 from protocol.in_force import current_terms, in_force
-from protocol.state import LevelState, Membership, PartyState, Stage
+from protocol.levels import at_rest
+from protocol.state import Binding, LevelState, Membership, PartyState
 from protocol.state_entries import ProposalState
 from protocol.wire import encode
-from standstill.v1 import decision_pb2
+from standstill.v1 import agreement_pb2, decision_pb2
 from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
 def take_over(work: Work) -> None:
     """1: terms that were adopted take over; older ones end with the levels that kept them."""
+    before = work.agreement.levels
     levels = {
-        rank: replace(level, terms=()) if level.stage is Stage.OPEN and level.terms else level
+        rank: replace(level, terms=()) if level.terms and at_rest(level) else level
         for rank, level in work.new.levels.items()
     }
     work.new = replace(work.new, levels=levels, proposals=_running(work))
@@ -37,6 +39,28 @@ def take_over(work: Work) -> None:
         _adopt(work)
     work.new = replace(work.new, texts=_in_use(work.new))
     work.agreement = in_force(work.agreement, work.new)
+    after = work.agreement.levels
+    if after != before:
+        levels = {rank: _on_time(level, before.get(rank), after[rank]) for rank, level in work.new.levels.items()}
+        work.new = replace(work.new, levels=levels)
+
+
+def _on_time(level: LevelState, before: agreement_pb2.Level | None, after: agreement_pb2.Level) -> LevelState:
+    """A level whose terms change, with the clocks of its labs where they were.
+
+    Who was wound down stays so, and a ramp that grows longer grows at its end: nobody jumps ahead on it.
+    """
+    if before is None:
+        return level
+    wound = before.wind_down_periods - after.wind_down_periods
+    longer = after.ramp_periods - before.ramp_periods
+    if not wound and not longer:
+        return level
+    binds = {
+        lab: Binding(since=one.since + wound, until=None if one.until is None else one.until + longer)
+        for lab, one in level.binds.items()
+    }
+    return replace(level, binds=binds)
 
 
 def _running(work: Work) -> dict[str, ProposalState]:
@@ -53,7 +77,7 @@ def _running(work: Work) -> dict[str, ProposalState]:
 
 
 def _adopt(work: Work) -> None:
-    """The adopted terms become the current ones; a level that is not open keeps those before them beside these."""
+    """The adopted terms become the current ones; a level that is not at rest keeps those before them too."""
     before, digest = work.new.terms.hex(), work.new.amendment
     new = replace(work.new, terms=bytes.fromhex(digest), amendment="")
     levels = {rank: _keeping(level, before, digest) for rank, level in new.levels.items()}
@@ -76,8 +100,8 @@ def _adopt(work: Work) -> None:
 
 
 def _keeping(level: LevelState, before: str, digest: str) -> LevelState:
-    """A level with the terms before the new ones, unless it is open."""
-    if level.stage is Stage.OPEN:
+    """A level with the terms before the new ones, unless it is at rest."""
+    if at_rest(level):
         return level
     older = dict.fromkeys((*level.terms, before))
     return replace(level, terms=tuple(one for one in older if one != digest))
@@ -112,9 +136,11 @@ def amendments(work: Work) -> None:
     for leaf in work.of_kind(pb.KIND_AMENDMENT):
         if (refusal := _join(work, leaf)) is not None:
             work.refuse(leaf, refusal)
+    # Whoever was admitted in this very step is a party already.
+    agreement = in_force(work.agreement, work.new)
     # Of two that are carried at once the smaller digest: no order between logs decides.
     for digest in sorted(_carried(work)):
-        if problem(work.agreement, work.new, work.new.texts[digest]) is None:
+        if problem(agreement, work.new, work.new.texts[digest]) is None:
             ballots = spend(work.new.ballots, _asked(digest))
             work.new = replace(work.new, amendment=digest, ballots=ballots)
             return

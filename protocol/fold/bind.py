@@ -14,21 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from protocol.fold.work import Work
+    from protocol.state import PledgeState
 
 
 def bind(work: Work) -> None:
     """9: the greatest fixed point of the pledges, and since when each level binds each lab."""
     highest = max((rank for rank, level in work.new.levels.items() if level.stage is not Stage.OPEN), default=0)
-    held = {lab: replace(pledge, floor=min(pledge.floor, highest)) for lab, pledge in work.new.pledges.items()}
+    held = {
+        lab: pledge if pledge.floor <= highest else replace(pledge, floor=highest)
+        for lab, pledge in work.new.pledges.items()
+    }
     work.new = replace(work.new, pledges=held)
     solution = solve(work.agreement, work.new, {})
     work.reasons.update(solution.reasons)
     bound = {rank: _bound(work, rank, solution.kept) for rank in work.new.levels}
     work.new = replace(
         work.new,
-        pledges={lab: replace(pledge, kept=solution.kept[lab]) for lab, pledge in held.items()},
+        pledges={lab: _keeping(pledge, solution.kept[lab]) for lab, pledge in held.items()},
         levels={rank: _rebind(work, rank, bound[rank]) for rank in work.new.levels},
     )
+
+
+def _keeping(pledge: PledgeState, level: int) -> PledgeState:
+    return pledge if pledge.kept == level else replace(pledge, kept=level)
 
 
 def _bound(work: Work, rank: int, kept: Mapping[str, int]) -> set[str]:

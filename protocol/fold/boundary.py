@@ -35,8 +35,12 @@ def boundary(work: Work) -> None:
 
 def _run(work: Work, lab: str, pledge: PledgeState) -> PledgeState:
     """A lab's pledges one step later: a replaced one runs for its notice, and on while it binds (annex 3.3)."""
+    if not pledge.older:
+        return pledge
     # Who leaves keeps what it pledged before until it is out: a pledge made in the notice replaces none (annex 3.4).
     if work.old.parties[lab].membership is Membership.NOTICE:
         return pledge
     runs = pledge.older_left > 0 or pledges.kept_by_older(work.agreement, work.old, lab) > 0
-    return replace(pledge, older_left=max(pledge.older_left - 1, 0), older=pledge.older if runs else b"")
+    if not runs:
+        return replace(pledge, older_left=0, older=b"", older_index=0, older_identity=b"")
+    return replace(pledge, older_left=max(pledge.older_left - 1, 0))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from protocol.conduct import DISCREPANT, INCONCLUSIVE
+from protocol.duty import overdue
 from protocol.errors import Reason, Refused
 from protocol.state import Membership
 from protocol.state_entries import InquiryState
@@ -72,11 +73,7 @@ def owes_an_answer(agreement: Agreement, state: State, lab: str) -> str | None:
 
     Never breached: one asker must not release others (annex 2, 3).
     """
-    terms = agreement.terms.verification
-    late = any(
-        one.lab == lab and state.closings - one.closing >= terms.clarification_answer_periods
-        for one in state.inquiries.values()
-    )
-    if not late:
+    if not overdue(agreement, state, lab):
         return None
-    return DISCREPANT if terms.no_answer == agreement_pb2.NO_ANSWER_DISCREPANT else INCONCLUSIVE
+    agreed = agreement.terms.verification.no_answer
+    return DISCREPANT if agreed == agreement_pb2.NO_ANSWER_DISCREPANT else INCONCLUSIVE

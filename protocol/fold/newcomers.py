@@ -65,7 +65,8 @@ def _unfit(work: Work, party: agreement_pb2.Party) -> Refused | None:
     trial.CopyFrom(current_terms(agreement, work.new))
     del trial.parties[:]
     trial.parties.extend([*agreement.parties.values(), party])
-    trial.founding.append(party.name)
+    # Labs and verifiers found in any terms; who was admitted before did not, and is no obstacle.
+    trial.founding.extend(one.name for one in trial.parties if one.name not in trial.founding)
     return next(newcomer(agreement, party), None) or next(iter(agreement_rules.problems(trial)), None)
 
 
@@ -106,6 +107,9 @@ def cannot_join(work: Work, leaf: ReadLeaf) -> Refused | None:
         return Refused(Reason.NO_AUTHORITY, "header.kind", "founders join by a Founding, others by an Accession")
     if leaf.header.kind == pb.KIND_FOUNDING:
         return None
+    # Whom new terms no longer listed before it acceded is out (annex 3.5, 4).
+    if work.old.parties[name].membership is Membership.OUT:
+        return Refused(Reason.NO_AUTHORITY, "header.author", f"{name} is {Membership.OUT}")
     body: Any = leaf.body
     had = {work.new.agreement, work.new.terms}
     had |= {bytes.fromhex(digest) for level in work.new.levels.values() for digest in level.terms}

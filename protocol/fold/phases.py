@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from protocol import conditions, decisions, levels
+from protocol.conduct import HONORED
 from protocol.decisions import Asked
 from protocol.duty import GOVERNS_AFTER
 from protocol.facts import StateFacts
 from protocol.fold.ballots import spend
 from protocol.fold.work import Transition
+from protocol.lab_status import accused_by, verdicts_on
 from protocol.levels import LIFTABLE, Event
 from protocol.pledges import solve
 from protocol.recusal import recused
@@ -64,7 +66,7 @@ def _events(work: Work, rank: int, terms: agreement_pb2.Level) -> tuple[LevelSta
         work.reasons[rank] = why[Event.LIFT]
     if level.stage in RESTRICTIVE:
         level = _renewed(work, rank, level, terms)
-        why[Event.SNAP] = _named(_lost(work, rank, level) if terms.snap_back else (), "lost its standing")
+        why[Event.SNAP] = _named(_losses(work, _lost(work, rank, level) if terms.snap_back else ()))
     else:
         level, found = _call(work, rank, level, terms)
         why |= found
@@ -72,7 +74,7 @@ def _events(work: Work, rank: int, terms: agreement_pb2.Level) -> tuple[LevelSta
         work.reasons.setdefault(rank, Explained(found[Event.CALL].value, "call", parts))
     if level.stage is Stage.SUSPENDED:
         back = [lab for lab in level.suspended_by if work.new.conduct[lab].standing is not Standing.OUT]
-        why[Event.CURED] = _named(back if len(back) == len(level.suspended_by) else (), "is relied on again")
+        why[Event.CURED] = _named(_returns(work, back if len(back) == len(level.suspended_by) else ()))
     clocks = levels.clock_events(level, terms, work.governed) - {Event.LIFT}
     lift = why.get(Event.LIFT)
     if lift is not None:
@@ -142,6 +144,19 @@ def _lost(work: Work, rank: int, level: LevelState) -> tuple[str, ...]:
     return tuple(sorted(lost))
 
 
-def _named(labs: Iterable[str], what: str) -> Explained:
-    parts = tuple(Explained(Truth.TRUE, f"{lab} {what}") for lab in labs)
+def _losses(work: Work, labs: Iterable[str]) -> Iterable[Explained]:
+    for lab in labs:
+        how = "by silence" if work.new.conduct[lab].by_silence else "by its breaches"
+        breaches = accused_by(work.agreement, work.new, lab)
+        yield Explained(Truth.TRUE, f"{lab} lost its standing {how}", evidence=breaches)
+
+
+def _returns(work: Work, labs: Iterable[str]) -> Iterable[Explained]:
+    for lab in labs:
+        honored = verdicts_on(work.agreement, work.new, lab, HONORED)
+        yield Explained(Truth.TRUE, f"{lab} is relied on again", evidence=honored)
+
+
+def _named(labs: Iterable[Explained]) -> Explained:
+    parts = tuple(labs)
     return Explained(truth_of(bool(parts)), "labs by their standing", parts)

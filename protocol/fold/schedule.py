@@ -13,18 +13,18 @@ from standstill.v1 import header_pb2 as pb
 
 if TYPE_CHECKING:
     from protocol.fold.work import Work
+    from protocol.leaf import ReadLeaf
+    from protocol.state import PledgeState
 
 
 def schedule(work: Work) -> None:
     """10: what takes effect with the next step: entry into force, pledges, notices, newcomers, amendments, grants."""
     parties, held = dict(work.new.parties), dict(work.new.pledges)
     # Of several pledges of a lab in one record only the newest was ever in force.
-    newest = {work.agreement.logs[leaf.origin]: leaf.body for leaf in work.of_kind(pb.KIND_PLEDGE)}
-    for lab, body in newest.items():
-        before = held[lab]
-        data = body.SerializeToString(deterministic=True)  # type: ignore[union-attr]
-        left = work.agreement.terms.pledge_notice_periods if before.current else 0
-        held[lab] = replace(before, current=data, older=before.current, older_left=left)
+    newest = {work.agreement.logs[leaf.origin]: leaf for leaf in work.of_kind(pb.KIND_PLEDGE)}
+    held |= {
+        lab: _replaced(held[lab], leaf, work.agreement.terms.pledge_notice_periods) for lab, leaf in newest.items()
+    }
     for leaf in work.of_kind(pb.KIND_WITHDRAWAL):
         name = work.agreement.logs[leaf.origin]
         if parties[name].membership is Membership.IN:
@@ -35,6 +35,20 @@ def schedule(work: Work) -> None:
     admissions(work)
     amendments(work)
     grants(work)
+
+
+def _replaced(before: PledgeState, leaf: ReadLeaf, notice: int) -> PledgeState:
+    """A lab's pledges after a new one: the one before it, if there is one, runs beside it for its notice."""
+    return replace(
+        before,
+        current=leaf.body.SerializeToString(deterministic=True),  # type: ignore[union-attr]
+        index=leaf.index,
+        identity=leaf.identity,
+        older=before.current,
+        older_index=before.index,
+        older_identity=before.identity,
+        older_left=notice if before.current else 0,
+    )
 
 
 def _form(work: Work) -> None:

@@ -25,7 +25,10 @@ def conduct(work: Work) -> None:
     """6: verdicts that are old enough settle, later ones revise them, and both move the standing of labs."""
     if work.new.since is None:
         return
-    labs = {lab: replace(found, silent=_silent(work, lab)) for lab, found in work.new.conduct.items()}
+    labs = {
+        lab: found if found.silent == (silent := _silent(work, lab)) else replace(found, silent=silent)
+        for lab, found in work.new.conduct.items()
+    }
     work.new = replace(work.new, conduct=labs)
     held, verdicts = dict(work.new.pledges), dict(work.new.verdicts)
     spoken_of = _spoken_of(work)
@@ -37,7 +40,7 @@ def conduct(work: Work) -> None:
         if now.standing is Standing.OUT and before.standing is not Standing.OUT:
             # A lab that loses standing stays bound to what it kept: breach is no exit (annex 4.3).
             held[lab] = replace(held[lab], floor=held[lab].kept)
-        elif now.standing is Standing.RELIED:
+        elif now.standing is Standing.RELIED and held[lab].floor:
             held[lab] = replace(held[lab], floor=0)
         labs[lab] = now
         _forget(work, lab, (before, now), verdicts)
@@ -51,7 +54,8 @@ def open_to_verdicts(work: Work, lab: str, period: int) -> bool:
     (annex 2, 4). The closing that settles a period is the last before which it counts as not yet settled.
     """
     old = work.old
-    if period < (old.since or 0):
+    # Nothing is said of who has still to join: nobody would look at it, and it would stay for ever.
+    if period < (old.since or 0) or old.parties[lab].membership is Membership.FORMING:
         return False
     settled = -1 if old.period is None else old.period - work.agreement.terms.standing.settle_periods
     return period > settled or period in _looked_at(work.new.conduct[lab], settled)
@@ -116,11 +120,11 @@ def _carried(work: Work, motion: Motion.ValueType, lab: str, conduct: Conduct) -
 
 
 def _forget(work: Work, lab: str, conducts: tuple[Conduct, Conduct], verdicts: dict[str, VerdictState]) -> None:
-    """Verdicts on periods that standing looks at no longer leave the state."""
+    """Verdicts on periods that standing looks at no longer leave the state, but for the newest: it is cited."""
     before, now = conducts
     settled = work.record.closing.period - work.agreement.terms.standing.settle_periods
     was = -1 if work.old.period is None else work.old.period - work.agreement.terms.standing.settle_periods
-    past = _looked_at(before, was) | set(range(was + 1, settled + 1))
+    past = _looked_at(before, was) | set(range(was, settled))
     for period in past - _looked_at(now, settled):
         for name in work.agreement.verifiers:
             verdicts.pop(key(lab, period, name), None)

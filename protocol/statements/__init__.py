@@ -96,5 +96,8 @@ KINDS: Final[Mapping[int, KindRule]] = {
     pb.KIND_EXEMPTION_REQUEST: KindRule(decision_pb2.ExemptionRequest, decision.exemption_request, _PARTIES, _LAB),
     pb.KIND_CLARIFICATION: KindRule(inquiry_pb2.Clarification, inquiry.clarification, _PARTIES),
     pb.KIND_REPLY: KindRule(inquiry_pb2.Reply, inquiry.reply, _PARTIES, _LAB),
+    pb.KIND_SHIPMENTS_COMPLETE: KindRule(
+        evidence_pb2.ShipmentsComplete, evidence.shipments_complete, _VERIFIERS, _SUPPLIER, period=True
+    ),
 }
 """Every kind of statement, in the order of the enumeration."""

@@ -35,10 +35,11 @@ def attestation(body: pb.ComputeAttestation, header: Header, agreement: Agreemen
     for item in body.inventory:
         require_class(item.chip_class, agreement, "attestation.inventory")
         require_count(item, "chips", "attestation.inventory")
-    rows = {(row.chip_class, row.label, row.exemption) for row in body.use}
-    require(len(rows) == len(body.use), Reason.ROW_TWICE, "attestation.use", "each class, label and exemption once")
+    uses = list(body.use)
+    rows = {(row.chip_class, row.label, row.exemption) for row in uses}
+    require(len(rows) == len(uses), Reason.ROW_TWICE, "attestation.use", "each class, label and exemption once")
     held = 0
-    for use in body.use:
+    for use in uses:
         held += _use(use, chips, agreement)
     require(held <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, "attestation.use.held", "the sum overflows")
     if body.HasField("energy"):
@@ -61,21 +62,21 @@ def _runs(body: pb.ComputeAttestation) -> None:
 
 def _use(row: pb.Use, chips: set[str], agreement: Agreement) -> int:
     """Check one row of use; its chip-seconds."""
-    where = "attestation.use"
+    where, chip_class, label = "attestation.use", row.chip_class, row.label
     # With `if`, because it runs for every row of every attestation.
-    if row.chip_class not in chips:
-        raise Refused(Reason.CHIP_CLASS_UNKNOWN, f"{where}.chip_class", f"{row.chip_class!r}: no inventory")
-    require_label(row.label, where)
+    if chip_class not in chips:
+        raise Refused(Reason.CHIP_CLASS_UNKNOWN, f"{where}.chip_class", f"{chip_class!r}: no inventory")
+    require_label(label, where)
     if row.exemption:
         known = {exemption.name for level in agreement.levels.values() for exemption in level.exemptions}
         require(row.exemption in known, Reason.NAME_UNKNOWN, f"{where}.exemption", repr(row.exemption))
     held = require_quantity(row, "held", q.UNIT_CHIP_SECOND, where)
     if row.HasField("operations"):
         require_quantity(row, "operations", q.UNIT_TERAFLOP, where)
-        if row.format not in {peak.format for peak in agreement.chips[row.chip_class].peaks}:
-            raise Refused(Reason.FORMAT_UNKNOWN, f"{where}.format", f"{row.format} for {row.chip_class}")
-    elif row.label in TRAINING:
-        raise Refused(Reason.QUANTITY_ABSENT, f"{where}.operations", f"stated for {q.Label.Name(row.label)}")
+        if all(row.format != peak.format for peak in agreement.chips[chip_class].peaks):
+            raise Refused(Reason.FORMAT_UNKNOWN, f"{where}.format", f"{row.format} for {chip_class}")
+    elif label in TRAINING:
+        raise Refused(Reason.QUANTITY_ABSENT, f"{where}.operations", f"stated for {q.Label.Name(label)}")
     return held
 
 

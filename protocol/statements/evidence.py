@@ -1,4 +1,4 @@
-"""ShipmentReport, MeterReading, IndicatorReport, EvaluationPlan, EventReport: what sources say (design section 2)."""
+"""Shipments, MeterReading, IndicatorReport, EvaluationPlan, EventReport: what sources say (design section 2)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def shipment_report(body: pb.ShipmentReport, header: Header, agreement: Agreemen
     require_class(body.chip_class, agreement, "shipment_report")
     shipped = require_count(body, "chips", "shipment_report")
     require(shipped > 0, Reason.QUANTITY_OUT_OF_RANGE, "shipment_report.chips", "at least one")
+
+
+def shipments_complete(body: pb.ShipmentsComplete, header: Header, agreement: Agreement) -> None:
+    """All of it stands in the header: who says it, and of which period."""
+    del body, header, agreement
 
 
 def meter_reading(body: pb.MeterReading, header: Header, agreement: Agreement) -> None:

@@ -28,10 +28,12 @@ def require_quantity(owner: object, name: str, unit: pb.Unit.ValueType, where: s
         Refused: QUANTITY_ABSENT, QUANTITY_OUT_OF_RANGE, UNIT_MISMATCH, BASIS_UNKNOWN, UNCERTAINTY_OUT_OF_RANGE.
     """
     quantity: pb.Quantity = getattr(owner, name)
-    if not quantity.HasField("value"):
+    value = quantity.value
+    # Only a zero needs asking whether it was stated.
+    if not value and not quantity.HasField("value"):
         raise Refused(Reason.QUANTITY_ABSENT, f"{where}.{name}.value", "state zero as 0")
-    if quantity.value > MAX_UINT:
-        raise Refused(Reason.QUANTITY_OUT_OF_RANGE, f"{where}.{name}.value", f"{quantity.value}, at most {MAX_UINT}")
+    if value > MAX_UINT:
+        raise Refused(Reason.QUANTITY_OUT_OF_RANGE, f"{where}.{name}.value", f"{value}, at most {MAX_UINT}")
     if quantity.unit != unit:
         found = f"{_name(pb.Unit, quantity.unit)}, not {pb.Unit.Name(unit)}"
         raise Refused(Reason.UNIT_MISMATCH, f"{where}.{name}.unit", found)
@@ -40,7 +42,7 @@ def require_quantity(owner: object, name: str, unit: pb.Unit.ValueType, where: s
     if quantity.random_ppm > MAX_UNCERTAINTY_PPM or quantity.systematic_ppm > MAX_UNCERTAINTY_PPM:
         found = f"{quantity.random_ppm}, {quantity.systematic_ppm} ppm"
         raise Refused(Reason.UNCERTAINTY_OUT_OF_RANGE, f"{where}.{name}", found)
-    return quantity.value
+    return value
 
 
 def require_energy(owner: object, name: str, where: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,9 @@ def test_new_begins_with_parties_of_one_s_own(tmp_path: Path, capsys: pytest.Cap
     "options",
     [
         ["--party", "alpha:lab"],
+        ["--party", "alpha", "--party", "vera:verifier"],
         ["--party", "alpha:king", "--party", "vera:verifier"],
+        ["--party", "Alpha:lab", "--party", "vera:verifier"],
         ["--party", "alpha:lab", "--party", "alpha:verifier"],
         ["--party", 'alpha:lab:say "', "--party", "vera:verifier"],
         ["--party", "alpha:lab", "--party", "vera:verifier", "--preset", "miri-2025"],
@@ -87,6 +90,11 @@ def test_new_refuses_parties_that_make_no_agreement(
     assert run(["agreement", "new", *options, "-o", str(path)]) == 2
     assert "--party" in capsys.readouterr().err
     assert not path.exists()
+
+
+def test_new_refuses_a_start_that_is_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["agreement", "new", "--party", "alpha:lab", "--party", "vera:verifier", "--start", "yesterday"]) == 2
+    assert "Invalid value for --start: start is a date such as 2027-01-03T00:00Z" in capsys.readouterr().err
 
 
 def test_check_names_place_and_remedy(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -298,3 +306,73 @@ def test_check_tells_whether_pledges_together_bind_anybody(
     assert "warning unbacked" in said(capsys, *together)
     other.write_text(PLEDGE[:-4])
     said(capsys, *together, code=2)
+
+
+SAID = PRESETS["two-lab-bilateral"].text.encode()
+UNREADABLE = {
+    "bytes": bytes(range(256)) * 40,
+    "nothing but bytes": b"\x00" * 64,
+    "latin": 'agreement "\u00c4" {}'.encode("latin-1"),
+    "two bytes a letter": SAID.decode().encode("utf-16"),
+    "old Mac line ends": SAID.replace(b"\n", b"\r"),
+    "ten megabytes": SAID + b"# " + b"x" * 10_000_000,
+    "brackets": b"agreement " + b"{ a" * 200_000,
+    "braces of JSON": b'{"language": 1}',
+    "a word": b"hello",
+    "turned round": SAID.replace(b"# Preset", "# \u202ePreset".encode()),
+}
+
+
+@pytest.mark.parametrize("command", ["check", "show", "fmt", "compile", "try"])
+@pytest.mark.parametrize("written", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_file_that_is_no_terms_is_refused_in_one_short_problem(
+    command: str, written: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.agreement"
+    path.write_bytes(written)
+    out = ["-o", str(tmp_path / "out")] if command == "compile" else ["--on", "demo"] if command == "try" else []
+
+    assert run(["agreement", command, str(path), *out]) == 2
+    told = "".join(capsys.readouterr())
+    assert f"{path}" in told
+    assert ": error " in told
+    assert len(told) < 1_000
+    assert all(letter.isprintable() or letter == "\n" for letter in told)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda said: b"\xef\xbb\xbf" + said, lambda said: said.replace(b"\n", b"\r\n")],
+    ids=["byte order mark", "CRLF"],
+)
+def test_marks_and_line_ends_of_other_editors_change_nothing(
+    change: Callable[[bytes], bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.agreement"
+    path.write_bytes(change(SAID))
+
+    assert "0 errors" in said(capsys, "check", str(path))
+    assert said(capsys, "fmt", str(path)) == SAID.decode()
+
+
+def test_standard_input_that_is_no_terms_is_shown_with_its_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"agreement x {\n  late: 2 h }")))
+
+    assert said(capsys, "check", "-", code=2).splitlines()[:2] == [
+        "-:2:7: error syntax: ':' stands for nothing here; a key and its value are joined by =",
+        "    2 |   late: 2 h }",
+    ]
+
+
+def test_a_table_of_chips_that_is_none_is_told_by_its_own_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.agreement"
+    path.write_bytes(SAID.replace(b"chip_table = preset", b'chip_table = "chips.csv"'))
+    (tmp_path / "chips.csv").write_text("a,b\n1,2\n")
+
+    assert said(capsys, "check", str(path), code=2).startswith(
+        f"{tmp_path / 'chips.csv'}:1:1: error bad-table: columns"
+    )

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from cli.main import run
+from cli.node import status_lines
 from cli.output import Exit
+from standstill.v1 import node_admin_service_pb2 as pb
 from tests.cluster import SITE, Cluster, standstill, until
 from tests.terms import H100, PERIOD, START
 
@@ -299,3 +301,19 @@ def test_commands_need_a_configuration(home: Path, capsys: pytest.CaptureFixture
 
     assert said.code == Exit.USAGE
     assert "node.toml: expected a readable file" in said.err
+
+
+def test_status_says_what_is_left_of_an_exemption() -> None:
+    limit = pb.ExemptionLimit(by="its cap", first=7, chip_seconds=3_000, chip_seconds_left=1_200, unattested=2)
+    found = pb.GetStatusResponse(
+        own_digest=bytes(32),
+        exemptions=[
+            pb.ExemptionStatus(name="audit", labels=["eval", "rollout"], applies=True, limits=[limit]),
+            pb.ExemptionStatus(name="trial", labels=["train"]),
+        ],
+    )
+
+    assert [line for line in status_lines(found) if line.startswith("Exempt")] == [
+        "Exempt      audit: eval, rollout; left of its cap: 1,200 of 3,000 chip-seconds, P7 on, 2 attestations missing",
+        "Exempt      trial: train; needs a grant, and none runs: standstill node request",
+    ]

@@ -174,6 +174,46 @@ def test_what_if_a_lab_signs_a_file(said: Any, tmp_path: Path, form: str) -> Non
     assert "runs on beside it for 2 periods" in said("what-if", "delta signs", "--sign", str(file))[1]
 
 
+def written(folder: Path, text: str) -> str:
+    file = folder / "mine.pledge"
+    file.write_text(text, encoding="utf-8-sig")
+    return str(file)
+
+
+def test_what_if_a_lab_signs_the_text_of_a_pledge_which_names_the_lab(said: Any, tmp_path: Path) -> None:
+    file = written(tmp_path, "# ours\npledge { by = delta   keep slowdown { provided = gamma keeps slowdown } }")
+
+    for asked in ([], ["--as", "delta"], ["delta signs"]):
+        found = data(said("what-if", *asked, "--sign", file, "--json"))
+        assert found["change"] == {"lab": "delta", "verb": "signs"}
+        assert ranks(found["bound"]) == {"alpha": 1, "beta": 1, "gamma": 1, "delta": 1}
+
+
+def test_what_if_a_newcomer_joins_with_the_text_of_a_pledge(said: Any, tmp_path: Path) -> None:
+    file = written(tmp_path, "pledge { by = omega   keep slowdown { } }")
+
+    assert data(said("what-if", "omega joins", "--sign", file, "--json"))["change"]["lab"] == "omega"
+    assert said("what-if", "delta signs", "--sign", file)[0] == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("pledge { by = delta   keep slowdwon { } }", "mine.pledge:1:28: error unknown-name: slowdwon is no level."),
+        ("pledge { by = delta   keep pause { provided = not beta keeps pause } }", "error not-monotone"),
+        ("pledge { by = delta   keep pause {", "error unclosed"),
+        ("pledge { keep pause { } }", "Say what changes"),
+        ("pledge { by = gamma   keep pause { } }", "expected delta, found gamma"),
+    ],
+)
+def test_what_if_tells_what_is_wrong_with_the_text_of_a_pledge(said: Any, tmp_path: Path, text: str, told: str) -> None:
+    asked = ["delta signs"] if "gamma" in text else []
+    code, out, err = said("what-if", *asked, "--sign", written(tmp_path, text))
+
+    assert (code, out) == (Exit.USAGE, "")
+    assert told in err
+
+
 @pytest.mark.parametrize(
     ("written", "why"),
     [

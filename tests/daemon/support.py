@@ -12,7 +12,7 @@ from daemon.leaf import Head, StoredLeaf
 from daemon.log_store import LogStore
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.commitment import BODY_TAG, ENTRY_TAG, commit
-from protocol.envelope import identity, seal
+from protocol.envelope import seal
 from protocol.merkle import leaf_hash
 from standstill.v1 import header_pb2
 
@@ -51,8 +51,6 @@ def make_leaf(
         audience=audience,
         leaf_hash=leaf_hash(commit(ENTRY_TAG, salt, envelope)),
         leaf_salt=salt,
-        identity=identity(PAYLOAD_TYPE, payload),
-        site=b"s" * 16,
         refusal=None,
         body_salt=body_salt,
         envelope=envelope,

@@ -6,6 +6,7 @@ import pytest
 
 from daemon.fsck import fsck
 from daemon.log_store import LogStore
+from daemon.schema import leaf_key
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.errors import Reason
 from protocol.merkle import Frontier
@@ -39,7 +40,7 @@ def places(store: LogStore) -> list[str]:
 @pytest.mark.parametrize("column", ["envelope", "leaf_salt"])
 @pytest.mark.parametrize("index", [0, 300, 699])
 def test_finds_a_changed_leaf(damaged: LogStore, column: str, index: int) -> None:
-    run(damaged, f"UPDATE leaves SET {column} = ? WHERE log_id = 1 AND idx = ?", b"x" * 32, index)
+    run(damaged, f"UPDATE leaves SET {column} = ? WHERE id = ?", b"x" * 32, leaf_key(1, index))
 
     assert f"leaf {index}" in places(damaged)
     assert "root" in places(damaged)
@@ -47,42 +48,54 @@ def test_finds_a_changed_leaf(damaged: LogStore, column: str, index: int) -> Non
 
 
 def test_finds_a_salt_that_is_none(damaged: LogStore) -> None:
-    run(damaged, "UPDATE leaves SET leaf_salt = ? WHERE log_id = 1 AND idx = 5", b"x")
+    run(damaged, "UPDATE leaves SET leaf_salt = ? WHERE id = ?", b"x", leaf_key(1, 5))
 
     assert "leaf 5" in places(damaged)
 
 
 def test_finds_a_changed_leaf_hash(damaged: LogStore) -> None:
-    run(damaged, "UPDATE leaves SET leaf_hash = ? WHERE log_id = 1 AND idx = 650", b"x" * 32)
+    run(damaged, "UPDATE leaves SET leaf_hash = ? WHERE id = ?", b"x" * 32, leaf_key(1, 650))
 
     assert places(damaged) == ["leaf 650"]
 
 
 @pytest.mark.parametrize("column", ["body", "body_salt"])
 def test_finds_a_body_that_its_header_does_not_commit_to(damaged: LogStore, column: str) -> None:
-    run(damaged, f"UPDATE leaves SET {column} = ? WHERE log_id = 1 AND idx = 7", b"x" * 32)
+    run(damaged, f"UPDATE leaves SET {column} = ? WHERE id = ?", b"x" * 32, leaf_key(1, 7))
 
     assert places(damaged) == ["leaf 7"]
 
 
 def test_finds_an_accepted_envelope_that_is_none(damaged: LogStore) -> None:
-    run(damaged, "UPDATE leaves SET envelope = ? WHERE log_id = 1 AND idx = 7", b"\xff")
+    run(damaged, "UPDATE leaves SET envelope = ? WHERE id = ?", b"\xff", leaf_key(1, 7))
 
     assert places(damaged).count("leaf 7") == 2
 
 
 def test_expects_no_header_of_a_refused_statement(damaged: LogStore) -> None:
-    run(damaged, "UPDATE leaves SET refusal = 'BODY', body = ? WHERE log_id = 1 AND idx = 7", b"another body")
+    run(damaged, "UPDATE leaves SET refusal = 'BODY', body = ? WHERE id = ?", b"another body", leaf_key(1, 7))
 
     assert places(damaged) == []
 
 
 @pytest.mark.parametrize("index", [0, 300, 699])
 def test_finds_a_missing_leaf(damaged: LogStore, index: int) -> None:
-    run(damaged, "DELETE FROM leaves WHERE log_id = 1 AND idx = ?", index)
+    run(damaged, "DELETE FROM leaves WHERE id = ?", leaf_key(1, index))
 
     (place,) = places(damaged)
     assert place.startswith("leaves ")
+
+
+def test_finds_a_leaf_too_many(damaged: LogStore) -> None:
+    run(damaged, "UPDATE leaves SET id = ?, log_id = 1 WHERE id = (SELECT max(id) FROM leaves)", leaf_key(1, 900))
+
+    assert places(damaged) == ["leaves"]
+
+
+def test_finds_a_leaf_under_another_log(damaged: LogStore) -> None:
+    run(damaged, "UPDATE leaves SET log_id = (SELECT max(id) FROM logs) WHERE id = ?", leaf_key(1, 300))
+
+    assert places(damaged) == ["leaves"]
 
 
 @pytest.mark.parametrize(("level", "index"), [(0, 0), (0, 1), (1, 0)])

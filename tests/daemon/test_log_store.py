@@ -77,7 +77,7 @@ def test_appending_nothing_leaves_the_head(store: LogStore) -> None:
 
 
 def test_a_leaf_without_body_or_period_comes_back_so(store: LogStore) -> None:
-    leaf = make_leaf(0)._replace(body=None, body_salt=None, period=None, site=b"", refusal="SEQUENCE_GAP")
+    leaf = make_leaf(0)._replace(body=None, body_salt=None, period=None, refusal="SEQUENCE_GAP")
     add(store, [leaf])
 
     assert store.leaf(ORIGIN, 0) == leaf

@@ -21,7 +21,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from daemon.channel import open_local_channel
 from daemon.journal import open_journal
-from daemon.limits import MAX_DEADLINE_SECONDS, MAX_REQUEST_BYTES
+from daemon.limits import MAX_DEADLINE_SECONDS, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES
 from daemon.log_service import SERVICE
 from daemon.rpc_errors import DETAILS_KEY, STATUS, refused_by, status_of
 from daemon.server import Server, run_until_signalled
@@ -220,6 +220,28 @@ def test_a_method_that_lasts_needs_no_deadline(bare: grpc.Channel, path: Path, m
 def test_our_channels_give_a_deadline_to_every_call(stub: log_service_pb2_grpc.LogServiceStub) -> None:
     assert stub.GetCheckpoint(Request(origin="a")).note == b"a"
     assert len(list(stub.StreamLeaves(StreamRequest()))) == 2
+
+
+def test_a_daemon_of_this_machine_may_hand_out_more_than_a_peer(path: Path) -> None:
+    class Large(Servicer):
+        def GetCheckpoint(
+            self, request: log_service_pb2.GetCheckpointRequest, context: grpc.ServicerContext
+        ) -> log_service_pb2.GetCheckpointResponse:
+            return log_service_pb2.GetCheckpointResponse(note=bytes(MAX_RESPONSE_BYTES))
+
+    server = Server()
+    server.add(log_service_pb2_grpc.add_LogServiceServicer_to_server, Large(), SERVICE)  # type: ignore[abstract]  # as above
+    server.listen_unix(path)
+    server.start()
+    credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
+    with open_local_channel(path) as ours, grpc.secure_channel(f"unix:{path}", credentials) as usual:
+        found = log_service_pb2_grpc.LogServiceStub(ours).GetCheckpoint(Request())
+        with pytest.raises(grpc.RpcError) as caught:
+            log_service_pb2_grpc.LogServiceStub(usual).GetCheckpoint(Request(), timeout=10)
+    server.stop(0)
+
+    assert len(found.note) == MAX_RESPONSE_BYTES
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_refuses_a_request_above_the_limit(stub: log_service_pb2_grpc.LogServiceStub) -> None:

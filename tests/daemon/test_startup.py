@@ -16,6 +16,7 @@ from daemon.channel import open_channel
 from daemon.journal import open_journal
 from daemon.log_service import SERVICE, LogServicer
 from daemon.log_store import LogStore, open_store
+from daemon.schema import leaf_key
 from daemon.server import Server
 from daemon.startup import open_own_log, pinned_agreement, require_newest
 from daemon.tls import Peer, Peers, make_certificate, server_credentials
@@ -50,16 +51,18 @@ def sql(store: LogStore, statement: str, *parameters: object) -> None:
         tx.exec_driver_sql(statement, parameters)
 
 
-FLIP_LEAF = "UPDATE leaves SET envelope = x'0102' WHERE idx = ?"
+FLIP_LEAF = "UPDATE leaves SET envelope = x'0102' WHERE id = ?"
 TAIL_DAMAGE: dict[str, Callable[[LogStore], None]] = {
-    "last leaf": lambda store: sql(store, FLIP_LEAF, STATEMENTS - 1),
-    "last leaf gone": lambda store: sql(store, "DELETE FROM leaves WHERE idx = ?", STATEMENTS - 1),
-    "edge of the last tile": lambda store: sql(store, "UPDATE leaves SET leaf_hash = ? WHERE idx = 590", bytes(32)),
+    "last leaf": lambda store: sql(store, FLIP_LEAF, leaf_key(1, STATEMENTS - 1)),
+    "last leaf gone": lambda store: sql(store, "DELETE FROM leaves WHERE id = ?", leaf_key(1, STATEMENTS - 1)),
+    "edge of the last tile": lambda store: sql(
+        store, "UPDATE leaves SET leaf_hash = ? WHERE id = ?", bytes(32), leaf_key(1, 590)
+    ),
     "upper tile": lambda store: sql(store, "UPDATE tiles SET hashes = ? WHERE level = 1", bytes(64)),
     "upper tile gone": lambda store: sql(store, "DELETE FROM tiles WHERE level = 1"),
     "root": lambda store: sql(store, "UPDATE logs SET root = ?", bytes(32)),
     "size": lambda store: sql(store, "UPDATE logs SET size = size - 1"),
-    "frontier": lambda store: sql(store, "UPDATE logs SET frontier = (SELECT leaf_hash FROM leaves WHERE idx = 0)"),
+    "frontier": lambda store: sql(store, "UPDATE logs SET frontier = (SELECT leaf_hash FROM leaves LIMIT 1)"),
 }
 
 
@@ -74,7 +77,7 @@ def test_refuses_a_store_whose_end_is_damaged(store: LogStore, damage: str) -> N
 
 def test_damage_before_the_end_is_found_by_the_full_check(store: LogStore) -> None:
     assert start(store, full=True).head.size == STATEMENTS
-    sql(store, FLIP_LEAF, 17)
+    sql(store, FLIP_LEAF, leaf_key(1, 17))
 
     assert start(store).head.size == STATEMENTS
     with refuses(Reason.STORE_DAMAGED, ORIGIN):

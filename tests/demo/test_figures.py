@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ from demo.figures import (
     wound_down,
 )
 from demo.play import labs
-from demo.scenario import LABS, PERIOD, START, STOPPED, Timeline, chip_classes, power
+from demo.scenario import DAY, EXEMPT, LABS, PERIOD, SLOWED, START, STOPPED, Timeline, draft, power
 from demo.stage import CHEAT, HONEST
 from node.collect import read_trace
 from standstill.v1 import quantity_pb2 as q
@@ -48,7 +48,7 @@ def hours() -> Iterator[tuple[str, int, Hour]]:
 
 def allowed_watt_hours(chip_class: str, held: Mapping[str, int]) -> tuple[float, float]:
     """Least and greatest energy by the agreement's chip table, worked out from the message itself."""
-    table = next(chip for chip in chip_classes() if chip.name == chip_class)
+    table = next(chip for chip in draft(TIMELINE).chips if chip.name == chip_class)
     bounds = {label: bound for bound in table.power for label in bound.labels}
     rows = [(seconds, bounds[q.Label.Value(f"LABEL_{label.upper()}")]) for label, seconds in held.items()]
     low, high = (
@@ -128,16 +128,41 @@ def test_the_second_cheat_leaves_chips_out_with_their_time_and_energy() -> None:
 
 
 @pytest.mark.parametrize("name", LABS)
-def test_before_the_call_a_lab_plays_its_records(name: str) -> None:
+def test_before_the_slowdown_a_lab_plays_its_records(name: str) -> None:
     lab = PLAYED[name].lab
 
-    assert list(PLAYED[name].done[: TIMELINE.winding]) == list(lab.hours[: TIMELINE.winding])
+    assert list(PLAYED[name].done[: TIMELINE.slowed]) == list(lab.hours[: TIMELINE.slowed])
+
+
+def trained(hours: Sequence[Hour]) -> int:
+    return sum(hour.held.get(label, 0) for hour in hours for label in SLOWED)
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_under_the_slowdown_a_lab_trains_less_than_half_as_much_in_every_day(name: str) -> None:
+    lab, done = PLAYED[name].lab, PLAYED[name].done
+    before = range(TIMELINE.first, TIMELINE.slowing)
+    half_a_day = trained([lab.hours[period] for period in before]) * DAY // (2 * len(before))
+    days = [range(start, start + DAY) for start in range(TIMELINE.slowed, TIMELINE.paused - DAY + 1)]
+
+    assert all(trained([done[period] for period in day]) <= half_a_day for day in days)
+    assert any(trained([lab.hours[period] for period in day]) > half_a_day for day in days)
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_what_the_slowdown_does_not_cap_goes_on(name: str) -> None:
+    lab = PLAYED[name].lab
+    for period in range(TIMELINE.slowed, TIMELINE.winding):
+        was, done = lab.hours[period].held, PLAYED[name].done[period].held
+        assert {label: held for label, held in done.items() if label not in {*SLOWED, "idle"}} == {
+            label: held for label, held in was.items() if label not in {*SLOWED, "idle"}
+        }
 
 
 @pytest.mark.parametrize("name", LABS)
 def test_records_are_played_again_from_the_start_when_they_end(name: str) -> None:
     lab = PLAYED[name].lab
-    longer = Timeline(call=len(lab.hours) + 10)
+    longer = Timeline(slow=len(lab.hours) + 10, call=len(lab.hours) + 50)
 
     assert truth(lab, len(lab.hours) + 3, longer) == lab.hours[3]
 
@@ -188,6 +213,8 @@ def test_the_table_of_a_lab_reads_back_as_what_it_says(name: str, tmp_path: Path
         assert figures.chips == {lab.chip_class: hour.chips}
         assert figures.chip_seconds == {(lab.chip_class, label): held for label, held in hour.held.items() if held}
         assert figures.watt_hours == hour.watt_hours
+        exempt = {(lab.chip_class, label, label): hour.held[label] for label in EXEMPT if hour.held.get(label)}
+        assert figures.exempt == exempt
 
 
 def readings(played: Played, seed: int) -> list[tuple[int, int]]:

@@ -1,21 +1,26 @@
-"""The demo as somebody runs it: a process that plays six others, and leaves nothing but what it says."""
+"""The demo as somebody runs it: a process that plays eight others, and leaves nothing but what it says."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo.scenario import PARTIES, Timeline
+from demo.scenario import PARTIES, PRESET, Timeline, terms_of, terms_text
+from language.difference import differences
+from protocol.agreement import read_agreement
 from protocol.bundle import BEYOND, Result, verify_bundle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,12 +29,19 @@ SECONDS = 540
 """After which a demo that hangs is ended."""
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
+@contextlib.contextmanager
+def somewhere() -> Iterator[Path]:
     """A working directory and a directory for temporary files, with short names for the sake of Unix sockets."""
     with tempfile.TemporaryDirectory(prefix="demo-") as name:
         (Path(name) / "tmp").mkdir()
         yield Path(name)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A place for one demo."""
+    with somewhere() as found:
+        yield found
 
 
 def command(place: Path, *arguments: str | Path) -> dict[str, Any]:
@@ -72,10 +84,25 @@ def require_success(place: Path, done: subprocess.CompletedProcess[str]) -> dict
     return answer
 
 
-def test_every_claim_holds_and_every_bundle_verifies(place: Path) -> None:
-    line = Timeline()
+@dataclass(frozen=True)
+class Done:
+    """A demo that went well: where, what it answered, and what it showed meanwhile."""
 
-    answer = require_success(place, demo(place, "--json"))
+    place: Path
+    answer: dict[str, Any]
+    shown: str
+
+
+@pytest.fixture(scope="module")
+def done() -> Iterator[Done]:
+    """The demo as it comes, played once."""
+    with somewhere() as place:
+        ended = demo(place, "--json")
+        yield Done(place, require_success(place, ended), ended.stderr)
+
+
+def test_every_claim_holds_and_every_bundle_verifies(done: Done) -> None:
+    line, place, answer = Timeline(), done.place, done.answer
 
     pinned = bytes.fromhex((place / "out" / "trust").read_text())
     reports = [verify_bundle((place / bundle).read_bytes(), pinned) for bundle in answer["data"]["bundles"]]
@@ -91,6 +118,25 @@ def test_every_claim_holds_and_every_bundle_verifies(place: Path) -> None:
     spoiled = (place / "out" / f"gamma-P{line.cheat_b}.spoiled").read_bytes()
     assert verify_bundle(spoiled, pinned).failed() is not None
     assert {path.stem for path in (place / "out").glob("*.jsonl")} == set(PARTIES)
+
+
+def test_leaves_its_terms_beside_their_preset(done: Done) -> None:
+    preset, text = ((done.place / name).read_text() for name in done.answer["data"]["terms"])
+    agreed = read_agreement((done.place / "out" / "agreement").read_bytes()).terms
+    assert preset == PRESET.text
+    assert text == terms_text(Timeline(), {})
+    assert terms_of(text, {party.name: party for party in agreed.parties}) == agreed
+    changed = len(differences(terms_of(preset), terms_of(text)))
+    assert f"out/demo.agreement: the preset frontier-lab with {changed} changes (" in done.shown
+
+
+def test_an_auditor_is_told_why_the_pause_was_called_and_what_would_lift_it(done: Done) -> None:
+    why = done.shown.partition("$ standstill audit why pause\n")[2].partition("  ok ")[0]
+    called, _, lift = why.partition("  WHAT WOULD LIFT IT\n")
+    assert re.search(r"true +beta: 2520 \(evalco log \d+\)$", called, re.MULTILINE)
+    assert len(re.findall(r"true +board/[a-z]+-\d log \d+$", called, re.MULTILINE)) == 3
+    assert "event control_review since level 2 began" in lift
+    assert re.search(r"Not before the closing of P\d+ \(", lift)
 
 
 def test_an_export_of_slurm_plays_a_lab(place: Path) -> None:

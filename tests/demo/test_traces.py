@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.figures import Lab, energy_range, lab_from_trace, lab_table, most_in, play
-from demo.scenario import DAY, PERIOD, Timeline, draft, power
+from demo.figures import Lab, energy_range, lab_from_trace, lab_table, most_exempt, most_in, play
+from demo.scenario import DAY, PERIOD, SLOWED, Timeline, exempt_chip_hours, power
 from node.collect import LABELS, EnergyBasis, PeriodFigures, Trace, read_trace
 from node.collect.figures import OverInventory
 from protocol.errors import Reason, Refused
@@ -59,8 +59,12 @@ def require_honest(lab: Lab) -> None:
         assert sum(hour.held.values()) == lab.chips * PERIOD, period
         assert least <= hour.watt_hours <= most, period
         assert hour.watt_hours > 0 or most == 0
-    allowed = draft(TIMELINE, most_in(played, "eval", DAY)).levels[0].caps[0].chip_seconds
-    assert most_in(played, "eval", DAY) <= allowed
+    for label, held in most_exempt([played]).items():
+        assert most_in(played, label, DAY) == held <= exempt_chip_hours(held) * PERIOD
+    before = range(TIMELINE.first, TIMELINE.slowing)
+    trained = [sum(hour.held.get(label, 0) for label in SLOWED) for hour in played.done]
+    half_an_hour = sum(trained[period] for period in before) // (2 * len(before))
+    assert max(trained[TIMELINE.slowed :]) <= half_an_hour
 
 
 H100, A100 = "H100-SXM", "A100-SXM-80"

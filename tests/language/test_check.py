@@ -231,7 +231,7 @@ def test_terms_that_are_wrong_in_any_way_are_told_and_never_raise(number: int) -
 
 def test_the_guide_lists_every_finding() -> None:
     sources = [path.read_text() for path in (ROOT / "language" / "lint").glob("*.py")]
-    sources.append((ROOT / "language" / "check.py").read_text())
+    sources += [(ROOT / "language" / name).read_text() for name in ("check.py", "characters.py")]
     made = {
         code
         for source in sources
@@ -252,3 +252,56 @@ def test_a_text_with_bytes_changed_is_told_and_never_raises(seed: int) -> None:
     for problem in report.problems:
         assert problem.code
         assert problem.sentence
+
+
+def told(old: str, new: str) -> list[tuple[str, str, str]]:
+    """Errors and warnings of the text of these tests with a passage changed, with the place in words."""
+    assert old in TEXT
+    text = TEXT.replace(old, new, 1)
+    found = [one for one in check(text).problems if one.severity is not Severity.NOTE]
+    before = {(one.code, one.text) for one in check(TEXT).problems}
+    lines = text.split("\n")
+    return [
+        (one.code, lines[one.span.line - 1].strip() if one.span else "", one.remedy)
+        for one in found
+        if (one.code, one.text) not in before
+    ]
+
+
+def test_owners_that_look_alike_are_told() -> None:
+    [(code, line, remedy)] = told('owner = "beta group"', 'owner = "\u0410lpha Group"')
+    assert (code, remedy) == ("owners-look-alike", "write them alike, or apart")
+    assert 'owner = "\u0410lpha Group"' in line
+    assert told('owner = "beta group"', 'owner = "Delta Group"') == []
+
+
+def test_clocks_that_overtake_each_other_are_told_where_they_stand() -> None:
+    made = terms(4)
+    made.freshness.late_periods = made.freshness.stale_periods + 1
+    [found] = [one for one in check(write(made)).problems if one.code == "clocks-contradict"]
+    assert found.span is not None
+    assert found.remedy == "let late come before stale, and stale before presumed"
+
+
+def test_ranks_that_do_not_rise_are_told_where_they_stand() -> None:
+    made = terms(4)
+    made.levels[0].rank = 3
+    [found] = [
+        one for one in check_terms(made, {"levels.slowdown.rank": Span(4, 1, 4, 9)}) if one.clause == "level rank"
+    ]
+    assert (found.code, str(found.span)) == ("levels-do-not-rise", "4:1")
+    assert found.remedy == "rank levels 1, 2, 3 from the mildest on"
+
+
+def test_more_than_the_whole_cannot_be_asked_for() -> None:
+    for share, codes in ((1_000_001, ["share-impossible"]), (1_000_000, [])):
+        made = terms(4)
+        made.verification.detection_ppm = share
+        assert [one.code for one in check_terms(made) if one.code == "share-impossible"] == codes
+
+
+def test_terms_without_a_level_are_told() -> None:
+    made = terms(4)
+    assert "no-level" not in {one.code for one in check_terms(made)}
+    del made.levels[:]
+    assert "no-level" in {one.code for one in check_terms(made)}

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from language.compare import Direction, compare
+from language.compare import compare
 from language.difference import Change, differences
+from language.direction import Direction
 from language.keys import BLOCKS, KEYS, Kind, Stricter
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import condition_pb2
@@ -202,7 +203,18 @@ def test_an_exemption_with_a_smaller_cap_is_stricter() -> None:
 def test_a_party_or_rule_that_comes_is_neither() -> None:
     more = terms()
     more.rules.add(name="spare", yes=2, voters=LABS, ballot_life_periods=6)
-    assert only(terms(), more) == Change("rule spare", "", "", "rule", OTHER)
+    text = "rule spare { yes = 2   voters = [alpha, beta, gamma]   open = 6 h }"
+    assert only(terms(), more) == Change("rule spare", "", "", text, OTHER)
+    assert only(more, terms()) == Change("rule spare", "", text, "", OTHER)
+
+
+def test_a_source_is_told_beside_its_clause_and_not_when_the_clause_is_new() -> None:
+    old, new = terms(pledge_notice_periods=1), terms(pledge_notice_periods=2)
+    new.rules.add(name="spare", yes=2, voters=LABS, ballot_life_periods=6)
+    for clause in ("rule spare", "level pause", ""):
+        new.citations.add(clause=clause, source="there")
+    found = [(one.clause, one.key) for one in differences(old, new)]
+    assert found == [("", "pledge_notice"), ("", "cite"), ("rule spare", ""), ("level pause", "cite")]
 
 
 def test_clocks_are_compared_in_seconds() -> None:
@@ -251,3 +263,80 @@ def test_every_number_of_the_key_table_has_its_direction(name: str) -> None:
     assert compare(key, (small, terms()), (large, terms())) is more
     assert compare(key, (large, terms()), (small, terms())) is more.turned
     assert compare(key, (small, terms()), (having(2), terms())) is OTHER
+
+
+def need(k: int, *voters: str) -> pb.Need:
+    return pb.Need(count=pb.Need.Count(k=k, voters=voters or LABS))
+
+
+def ruled(use: str, now: pb.Need, **changes: Any) -> pb.Agreement:
+    """The terms of tests with one more rule, used for one thing."""
+    made = terms(4)
+    made.rules.append(change(pb.Rule(name="special", need=now, ballot_life_periods=6), **changes))
+    field, _, inner = use.partition(".")
+    setattr(getattr(made, field) if inner else made.levels[1] if hasattr(pb.Level(), field) else made,
+            inner or field, "special")  # fmt: skip
+    return made
+
+
+@pytest.mark.parametrize(
+    ("use", "direction"),
+    [
+        ("called_by", LOOSER),
+        ("renewed_by", LOOSER),
+        ("armed_by", LOOSER),
+        ("lifted_by", STRICTER),
+        ("exempted_by", STRICTER),
+        ("amended_by", STRICTER),
+        ("standing.release_rule", STRICTER),
+        ("standing.hold_rule", OTHER),
+        ("admitted_by", OTHER),
+    ],
+)
+def test_a_rule_that_takes_more_is_stricter_or_looser_by_its_use(use: str, direction: Direction) -> None:
+    for fewer, more in ((need(2), need(3)), (need(2), pb.Need(all=pb.Need.Several(of=[need(2), need(1, "alpha")])))):
+        there, back = only(ruled(use, fewer), ruled(use, more)), only(ruled(use, more), ruled(use, fewer))
+        assert (there.clause, there.key) == ("rule special", "yes")
+        assert (there.direction, back.direction) == (direction, direction.turned)
+    recused = {"recuse_subject": True}
+    assert only(ruled(use, need(2)), ruled(use, need(2), **recused)).direction is direction
+    assert only(ruled(use, need(2)), ruled(use, need(2), ballot_life_periods=3)).direction is direction
+
+
+def test_a_rule_that_others_carry_is_neither() -> None:
+    for other in (need(1, "chipco"), need(2, "alpha", "beta", "chipco")):
+        assert only(ruled("lifted_by", need(2)), ruled("lifted_by", other)).direction is OTHER
+
+
+def test_a_rule_that_calls_and_lifts_is_neither() -> None:
+    old, new = ruled("lifted_by", need(2)), ruled("lifted_by", need(3))
+    for made in (old, new):
+        made.levels[1].called_by = "special"
+    assert only(old, new).direction is OTHER
+
+
+def test_rules_of_other_voters_are_not_compared() -> None:
+    new = ruled("lifted_by", need(3))
+    new.parties[0].owner = "somebody else"
+    [found] = [one for one in differences(ruled("lifted_by", need(2)), new) if one.key == "yes"]
+    assert found.direction is OTHER
+
+
+def test_another_rule_is_stricter_if_a_lift_by_it_takes_more() -> None:
+    def lifted(by: str) -> pb.Agreement:
+        made = ruled("armed_by", need(3))
+        made.rules.append(pb.Rule(name="easier", need=need(2), ballot_life_periods=6))
+        made.levels[1].lifted_by = by
+        return made
+
+    assert only(lifted("easier"), lifted("special")).direction is STRICTER
+    assert only(lifted("special"), lifted("easier")).direction is LOOSER
+
+
+def test_a_level_that_is_no_longer_called_by_itself_is_looser() -> None:
+    voted = ruled("called_by", need(2))
+    alone = pb.Agreement()
+    alone.CopyFrom(voted)
+    alone.levels[1].called_by = ""
+    [found] = differences(alone, voted)
+    assert (found.key, found.old, found.direction) == ("called_by", "automatic", LOOSER)

@@ -36,6 +36,21 @@ SYNTAX = [
      'a text in quotation marks that does not end on its line; close it with "'),
     ("late = 2 h", "late = ?", "5:10", "syntax", "'?' stands for nothing here"),
     ('"Beta Inc"', '"\\q"', "13:45", "syntax", 'invalid \\escape in a text; write \\" and \\\\'),
+    ("lab >= 24 h", "lab = 24 h", "32:55", "syntax", "expected <, <=, > or >=, found =; write >= for from there on"),
+    ("lab >= 24 h", "lab => 24 h", "32:55", "syntax", "expected <, <=, > or >=, found =; write >= for from there on"),
+    ("since in_force >= 60 d", "since in_force = 60 d", "34:67", "syntax",
+     "expected <, <=, > or >=, found =; write >= for from there on"),
+    ("late = 2 h", "late: 2 h", "5:7", "syntax", "':' stands for nothing here; a key and its value are joined by ="),
+    ("late = 2 h", "late = -2 h", "5:10", "syntax", "'-' stands for nothing here; numbers have no sign"),
+    ("late = 2 h", "late = 2e-3 h stale = 1 h", "5:10", "syntax",
+     "2e-3: no number has a negative exponent; write it out, or in a smaller unit"),
+    ('"Beta Inc"', "\u201cBeta Inc\u201d", "13:45", "syntax",
+     "'\u201c', U+201C (LEFT DOUBLE QUOTATION MARK), stands for nothing here; texts stand in \"...\""),
+    ("party beta", "party b\u0435ta", "13:10", "syntax",
+     "'\u0435', U+0435 (CYRILLIC SMALL LETTER IE), stands for nothing here; names are written in a-z, 0-9, - and _"),
+    ("late = 2 h", "late = 2,5 h", "5:11", "number-comma", "a comma ends a number; write 2.5, not 2,5"),
+    ("= 1e24 FLOP ", "= 10^24 FLOP ", "46:48", "syntax",
+     "'^' stands for nothing here; powers of ten are written 1e24"),
     ("late = 2 h", "late = = 2 h", "5:10", "syntax",
      'expected (, [, a date, a name, a number, a text in "..." or ..., found ='),
 ]  # fmt: skip
@@ -61,6 +76,21 @@ def test_the_carets_stand_under_the_word() -> None:
         "    2 |   b = 3e25 FLOPs  c = 50 %\n"
         "      |            ^^^^^"
     )
+
+
+def test_of_a_long_line_what_stands_around_is_shown() -> None:
+    text = "a = [" + "1, " * 30_000 + "2e999 FLOPs]"
+
+    first, shown, carets = unreadable(text).line("f", text).split("\n")
+
+    assert first == "f:1:90012: error unknown-unit: FLOPs. Did you mean FLOP?"
+    assert len(shown) < 200
+    assert shown[carets.index("^") :] == "FLOPs]"
+    assert carets.count("^") == 5
+
+
+def test_a_file_that_is_no_terms_is_told_what_terms_are() -> None:
+    assert unreadable("hello").text == 'no agreement "NAME" { ... } and no pledge { ... }'
 
 
 def test_a_bracket_that_is_not_closed_is_named_where_it_opened() -> None:

@@ -167,3 +167,34 @@ def test_a_threshold_that_moves_away_is_told(factor: int, below: bool, told: boo
     moves = condition_pb2.Condition.Ratchet(every_periods=9, factor_ppm=factor, limit=60 if factor > 10**6 else 40)
     trigger.reading.ratchet.CopyFrom(moves)
     assert bool(found(with_level(PAUSE, trigger=trigger), "ratchet-loosens")) is told
+
+
+def test_a_threshold_above_the_whole_is_noted() -> None:
+    def at(threshold: int, unit: str = "ppm") -> pb.Agreement:
+        made = with_level(PAUSE, trigger=reading(threshold))
+        made.indicators[0].unit = unit
+        return made
+
+    finding = only(at(1_900_000), "above-whole")
+    assert (finding.path, finding.severity) == ("levels.pause.trigger", Severity.NOTE)
+    assert finding.text == "190 % of horizon: a share is never as much"
+    assert not found(at(1_000_000), "above-whole")
+    assert not found(at(1_900_000, "x"), "above-whole")
+
+
+def test_an_exemption_of_what_is_allowed_anyway_is_told() -> None:
+    def exempt(*labels: q.Label.ValueType) -> pb.Agreement:
+        cap = pb.Cap(name="little", labels=labels, window_periods=4, teraflop=1)
+        return with_level(
+            PAUSE, allowed=[q.LABEL_EVAL], exemptions=[pb.Exemption(name="evals", labels=labels, cap=cap)]
+        )
+
+    assert only(exempt(q.LABEL_EVAL), "exempt-anyway").path == "levels.pause.exemptions.evals"
+    assert not found(exempt(q.LABEL_EVAL, q.LABEL_SAFETY), "exempt-anyway")
+
+
+def test_honored_without_any_evidence_is_told() -> None:
+    made = terms()
+    assert not found(made, "nothing-required")
+    made.verification.ClearField("required")
+    assert only(made, "nothing-required").path == "verification.required"

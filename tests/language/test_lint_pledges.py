@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from language.lint import Finding, lint_pledge, lint_pledges
+from language.lint import Finding, lint_pledge
+from language.lint import lint_pledges as lint_all
 from language.problem import Severity
+from protocol import wire
+from protocol.agreement import Agreement
 from standstill.v1 import condition_pb2
 from standstill.v1 import pledge_pb2 as pb
 from standstill.v1.agreement_pb2 import ROLE_LAB
+from standstill.v1.agreement_pb2 import Agreement as Terms
 from tests.language.lint_terms import C, joined, negated
-from tests.terms import ALWAYS, LABS, PAUSE, SLOWDOWN, keeps, party, phase, reading, terms
+from tests.terms import ALWAYS, LABS, NEVER, PAUSE, SLOWDOWN, keeps, party, phase, reading, terms
 
 TERMS = terms(4)
 
 
 def pledge(provided: C | None = None, when: C | None = None, level: int = PAUSE) -> pb.Pledge:
     return pb.Pledge(clauses=[pb.PledgeClause(level=level, when=when, provided=provided)])
+
+
+def lint_pledges(stated: Terms, pledges: dict[str, pb.Pledge]) -> list[Finding]:
+    return lint_all(Agreement(wire.encode(stated), stated), pledges)
 
 
 def findings(provided: C | None = None, when: C | None = None, by: str = "alpha") -> list[Finding]:
@@ -72,6 +80,17 @@ def test_a_clause_that_needs_everybody_is_hollow() -> None:
     assert codes(joined("any", keeps(PAUSE, "beta"), keeps(PAUSE, "gamma"))) == []
 
 
+def test_a_clause_that_never_holds_is_hollow() -> None:
+    [finding] = findings(NEVER)
+    assert (finding.code, finding.text) == ("hollow", "never holds: the clause promises nothing")
+    assert findings(ALWAYS) == []
+
+
+def test_a_pledge_without_clauses_is_told() -> None:
+    assert [one.code for one in lint_pledge(TERMS, "alpha", pb.Pledge())] == ["no-clause"]
+    assert lint_pledge(TERMS, "alpha", pledge()) == []
+
+
 def test_a_pledge_between_two_labs_is_not_hollow() -> None:
     two = terms(4, parties=[one for one in TERMS.parties if one.name != "gamma"])
     assert lint_pledge(two, "alpha", pledge(keeps(PAUSE, "beta"))) == []
@@ -99,7 +118,7 @@ def test_a_when_that_ends_as_the_level_begins_is_noted() -> None:
 def test_pledges_that_together_bind_nobody_are_told() -> None:
     waiting = {"alpha": pledge(keeps(PAUSE, "beta")), "beta": pledge(keeps(PAUSE, "gamma"))}
     [finding] = lint_pledges(TERMS, waiting)
-    assert finding.code == "unbacked"
+    assert (finding.code, finding.path, finding.remedy) == ("unbacked", "clauses", "let one of them ask for less")
     assert finding.text == (
         "together these pledges bind nobody: alpha lacks beta keeps pause; beta lacks gamma keeps pause"
     )

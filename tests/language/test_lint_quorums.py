@@ -164,3 +164,30 @@ def test_a_poll_finds_the_least_coalition() -> None:
     assert Poll(view, rule(both(count(2, *LABS), count(3, role=pb.ROLE_VERIFIER)))).least() == 5
     assert Poll(view, rule(either(count(2, *LABS), count(1, "vera")))).least() == 1
     assert Poll(view, rule(count(9, *LABS))).least() is None
+
+
+def test_a_call_that_fails_once_two_labs_have_no_vote_is_told() -> None:
+    recusing = rule(count(2, *LABS), recused=True)
+    finding = only(with_rule(recusing), "recusal-lock")
+    assert (finding.path, finding.severity) == ("levels.pause.called_by", Severity.WARNING)
+    assert "once alpha group and beta group meet the trigger or are accused" in finding.text
+    assert finding.also == ("rules.special.need",)
+    outside = rule(either(count(2, *LABS), count(1, "evalco")), recused=True)
+    assert not found(with_rule(outside), "recusal-lock")
+    assert not found(with_rule(rule(count(2, *LABS))), "recusal-lock")
+
+
+def test_a_lift_that_fails_once_two_labs_have_no_vote_is_noted() -> None:
+    finding = only(with_rule(rule(count(2, *LABS), recused=True), lifting=True), "recusal-lock")
+    assert (finding.path, finding.severity) == ("levels.pause.lifted_by", Severity.NOTE)
+
+
+def test_a_vote_on_a_lab_that_needs_its_own_vote_is_told() -> None:
+    """Nobody votes on holding or releasing its own lab, whatever the rule says."""
+    agreement = with_rule(rule(count(3, *LABS)))
+    agreement.standing.hold_rule = "special"
+    finding = only(agreement, "recusal-lock")
+    assert finding.path == "standing.hold_rule"
+    assert "is not carried when it is about alpha group" in finding.text
+    agreement.rules[-1].CopyFrom(rule(count(2, *LABS)))
+    assert not found(agreement, "recusal-lock")

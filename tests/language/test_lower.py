@@ -181,6 +181,21 @@ def test_a_field_is_placed_where_it_is_said() -> None:
 MISTAKES: Final = [
     ("late = 2 h", "latte = 2 h", "5:3 unknown-key", "has no key latte. Did you mean late?"),
     ("late = 2 h", "late = 2 h late = 3 h", "5:14 twice", "late is said twice"),
+    ("founding = [alpha,", "founding = [alpha, alpha,", "6:22 twice", "founding lists alpha twice"),
+    ("start = 2027", "start = 1927", "4:11 out-of-range", "times are counted from 1970 on"),
+    (
+        "rank = 1",
+        "rank = 0",
+        "31:27 out-of-range",
+        "0 is the rank of no level; rank levels 1, 2, 3 from the mildest on",
+    ),
+    ("period = 1 h", "period = 0 h", "4:40 out-of-range", "a period has a length"),
+    (
+        "lift_pause { yes",
+        "Lift_pause { yes",
+        "51:8 name-malformed",
+        "'Lift_pause' is no name: it stands in paths and file names",
+    ),
     ("level pause {", "levle pause {", "40:3 unknown-key", "has no block levle. Did you mean level?"),
     ("level pause {", "seat pause {", "40:3 misplaced-block", "seat stands in seats, not in agreement"),
     ("rule lift_pause {", "rule call_pause {", "51:3 twice", "rule call_pause stands twice"),

@@ -68,3 +68,9 @@ def test_a_pledge_names_its_agreement_by_the_beginning_of_its_digest() -> None:
 def test_a_pledge_that_cannot_be_one_is_told_off(old: str, new: str, code: str) -> None:
     assert codes(PLEDGE) == []
     assert codes(changed(PLEDGE, old, new)) == [code]
+
+
+def test_all_that_is_wrong_above_the_clauses_is_told_at_once() -> None:
+    text = changed(PLEDGE, "by = beta   until = 2028-03-31", 'by = bera   under = "sha256:00"   until = 2020-01-01')
+
+    assert codes(text) == ["unknown-name", "other-agreement", "out-of-range"]

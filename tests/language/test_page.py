@@ -188,7 +188,9 @@ def test_findings_and_places_stand_on_the_page() -> None:
     view = PageView(terms=terms(), problems=[problem], places={"levels.pause": "x.agreement:7"})
 
     (check,) = [section for section in sections(view) if section.heading == "CHECK"]
-    assert [one.text for one in check.sentences] == ["warning single-source: evalco alone decides this; add one"]
+    assert [one.text for one in check.sentences] == [
+        "warning single-source, indicators.horizon: evalco alone decides this; add one."
+    ]
     said = " ".join(page(view).split())
     assert "Level 2. Binds each lab on the terms of its own pledge. [x.agreement:7]" in said
     assert "Level 1. Binds each lab on the terms of its own pledge. May be" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import pytest
@@ -27,6 +28,8 @@ EXPECTED: Final = {
         "holds-together",
         "levels-inverted",
         "absence-quorum",
+        # Who is over the threshold, or accused, does not lift the pause; with two such labs nobody does before its end.
+        "recusal-lock",
         "capacity-unknown",
         "unsaid",
     },
@@ -73,9 +76,18 @@ def test_a_preset_is_doubtful_only_as_expected(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_cites_every_clause(name: str) -> None:
-    found = [finding for finding in lint(readable(name), citations=True) if finding.code == "uncited"]
-    # The table of chips cites its rows itself.
-    assert [finding for finding in found if not finding.path.startswith("chips.")] == []
+    assert [finding for finding in lint(readable(name), citations=True) if finding.code == "uncited"] == []
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_source_is_one_that_a_reader_can_find(name: str) -> None:
+    """An article, section or date of a text, a clause of this agreement, or said to be ours."""
+    terms = readable(name)
+    clauses = {citation.clause.partition(" ")[2] for citation in terms.citations}
+    for source in (citation.source for citation in terms.citations):
+        first, _, other = source.partition(" ")
+        placed = re.search(r"\bArt\. ([IVX]+|\d+)|\b\d{5}\.\d|\b20\d\d\b|\bH100 SXM\b", source)
+        assert source.startswith("ours") or placed or (first == "as" and other in clauses), source
 
 
 @pytest.mark.parametrize("name", PRESETS)

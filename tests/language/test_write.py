@@ -22,7 +22,7 @@ from tests.language.texts import FRONTIER
 
 # No shrinking: the first failing terms are told apart by their difference, and shrinking them takes minutes.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-LAWS = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+LAWS = settings(max_examples=24, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
 
 
 def read(text: str) -> pb.Agreement:
@@ -69,7 +69,7 @@ LIKE: Final = {word.type: sorted({str(one) for one in WORDS if one.type == word.
 LIKE["NUMBER"] += ["0", "7", "1.5", "1e30"]
 
 
-@settings(max_examples=30, deadline=None, phases=PHASES)
+@settings(max_examples=60, deadline=None, phases=PHASES)
 @given(st.data())
 def test_a_text_with_words_exchanged_is_told_off_or_obeys_the_laws(data: st.DataObject) -> None:
     words = [str(word) for word in WORDS]
@@ -94,7 +94,6 @@ def test_the_terms_of_the_tests_survive_being_text() -> None:
 
 
 def test_the_terms_of_the_demo_survive_being_text_once_they_have_parties() -> None:
-    made = scenario.draft(scenario.Timeline())
-    made.parties.extend(terms.terms().parties)
+    made = scenario.draft(scenario.Timeline(), {party.name: party for party in terms.terms().parties})
 
     assert wire.encode(read(write(made))) == wire.encode(made)

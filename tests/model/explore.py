@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
+from protocol.agreement import Agreement
 from protocol.state import Stage, State
 from tests.model.lens import Lens
 from tests.model.move import Move
@@ -44,6 +45,7 @@ class Explored:
         visited: episodes in which each phase was seen, by level and phase: 1 the first, 2 any later one.
         seconds: time taken.
         complete: whether every course of events was followed to its end, and not only so many closings.
+        closings: that every course of events was followed for, where it was not followed to its end.
         broken: the first invariant that does not hold.
     """
 
@@ -54,7 +56,31 @@ class Explored:
     visited: set[tuple[int, Stage, int]] = field(default_factory=set)
     seconds: float = 0.0
     complete: bool = True
+    closings: int = 0
     broken: Broken | None = None
+
+
+def machine(agreement: Agreement) -> set[tuple[int, Stage]]:
+    """The phases that each level can be in, by its terms: a call waits only where there is an entry rule."""
+    found: set[tuple[int, Stage]] = set()
+    for rank, terms in agreement.levels.items():
+        stages = set(Stage)
+        if not terms.HasField("entry"):
+            stages.remove(Stage.CALLED)
+        if not terms.snap_back:
+            stages.remove(Stage.SUSPENDED)
+        found |= {(rank, stage) for stage in stages}
+    return found
+
+
+def passed_twice(explored: Iterable[Explored]) -> set[tuple[int, Stage]]:
+    """Phases of levels that were passed through in the first episode and in a later one, in one lens."""
+    return {
+        (rank, stage)
+        for one in explored
+        for rank, stage, of in one.visited
+        if of > 1 and (rank, stage, 1) in one.visited
+    }
 
 
 @dataclass(slots=True)
@@ -121,6 +147,8 @@ def explore(
         number = waiting.popleft()
         too_deep = deepest is not None and search.depth[number] >= deepest
         if too_deep or (most is not None and found.transitions >= most):
+            # Breadth first: whatever takes fewer closings to reach was expanded.
+            found.closings = search.depth[number] if found.complete else found.closings
             found.complete = False
             continue
         known = len(search.states)

@@ -15,6 +15,7 @@ from protocol import pledges
 from protocol.state import RESTRICTIVE, Membership, Stage, Standing, group_key
 from protocol.truth import Truth
 from standstill.v1 import agreement_pb2, decision_pb2, header_pb2
+from tests.model.changing import CHANGING, an_accession_changes_nothing_for_the_others
 from tests.model.move import MEMBERS, Move
 from tests.model.world import Act
 
@@ -28,10 +29,10 @@ Invariant = Callable[[Move], str | None]
 
 def a_restriction_is_never_lifted_on_unknown(move: Move) -> str | None:
     """A level that leaves its restriction before its end does so while its resume condition is true, not unknown."""
-    for rank, terms, before, after in move.levels():
+    for rank, _, before, after in move.levels():
         early = move.governed < (before.end or 0) and after.stage is not Stage.SUSPENDED
         if before.stage in RESTRICTIVE and after.stage not in RESTRICTIVE and early:
-            found = move.truth(terms.resume)
+            found = move.may_resume(rank)
             if found is not Truth.TRUE:
                 return f"level {rank} was lifted while its resume condition was {found.name.lower()}"
     return None
@@ -39,9 +40,9 @@ def a_restriction_is_never_lifted_on_unknown(move: Move) -> str | None:
 
 def readiness_is_a_row_of_true_and_voted_steps(move: Move) -> str | None:
     """Readiness rises by one where resume is true and the lift is carried in this episode; anything else resets it."""
-    for rank, terms, before, after in move.levels():
+    for rank, _, before, after in move.levels():
         if before.stage in RESTRICTIVE and after.stage in RESTRICTIVE and after.episode == before.episode:
-            good = move.truth(terms.resume) is Truth.TRUE and move.yes(LIFT, rank, before.episode)
+            good = move.may_resume(rank) is Truth.TRUE and move.yes(LIFT, rank, before.episode)
             if after.ready > (before.ready + 1 if good else 0):
                 return f"level {rank} counts {after.ready} steps of readiness after {before.ready}, good: {good}"
     return None
@@ -109,6 +110,8 @@ def a_call_needs_its_trigger_and_its_votes(move: Move) -> str | None:
     """A level is called only while its trigger is true, by votes for the episode to come, or armed where none vote."""
     for rank, terms, before, after in move.levels():
         begins = before.stage in {Stage.OPEN, Stage.RAMPING} and after.stage in {Stage.CALLED, *RESTRICTIVE}
+        # What was suspended comes back in its episode; another one needs another call.
+        begins = begins or (before.stage is Stage.SUSPENDED and after.episode != before.episode)
         if not begins or (before.brake_left and move.yes(RATIFY, rank, before.episode + 1)):
             continue
         if (found := move.truth(terms.trigger)) is not Truth.TRUE:
@@ -134,7 +137,10 @@ def a_call_carried_is_never_lost(move: Move) -> str | None:
 def a_call_starts_only_with_its_coalition(move: Move) -> str | None:
     """A level that labs keep by pledge restricts from the closing on in which enough of them would."""
     for rank, terms, before, after in move.levels():
-        starts = before.stage not in RESTRICTIVE and after.stage in RESTRICTIVE and terms.HasField("entry")
+        # What a brake has stopped needs its ratification only (annex 5.2).
+        ratified = before.brake_left and move.yes(RATIFY, rank, before.episode + 1)
+        begins = before.stage not in {*RESTRICTIVE, Stage.SUSPENDED} and after.stage in RESTRICTIVE
+        starts = begins and not ratified and terms.HasField("entry")
         if starts and move.now(terms.entry) is not Truth.TRUE:
             return f"level {rank} began without the labs that it needs"
     return None
@@ -150,6 +156,8 @@ def nobody_skips_the_ramp(move: Move) -> str | None:
             return f"level {rank} went from {before.stage} to {after.stage}"
         if before.stage is Stage.RAMPING and after.stage is Stage.OPEN and before.age + 1 < terms.ramp_periods:
             return f"level {rank} opened after {before.age + 1} periods of its ramp of {terms.ramp_periods}"
+        if before.stage is after.stage is Stage.RAMPING and after.age > before.age + 1:
+            return f"level {rank} counts {after.age} periods of its ramp after {before.age}"
         if after.stage is Stage.CALLED and before.stage not in {Stage.CALLED, Stage.OPEN}:
             return f"level {rank} went from {before.stage} to a dormant call"
     return None
@@ -174,7 +182,9 @@ def a_ramp_counts_closed_periods(move: Move) -> str | None:
 
 def _calendar_end(move: Move, before: Any, after: Any) -> int:
     """The end that a mandate or a brake had by the calendar, the later one, where this closing ended it."""
-    ends = [before.end or 0] if before.stage in RESTRICTIVE and after.stage not in RESTRICTIVE else []
+    # A suspended level still has its end, and binds whoever caused it until then.
+    runs = {*RESTRICTIVE, Stage.SUSPENDED}
+    ends = [before.end or 0] if before.stage in runs and after.stage not in runs else []
     if before.brake_left and not after.brake_left:
         ends.append(before.brake_cap or 0)
     return max(ends, default=move.governed)
@@ -236,7 +246,7 @@ def nobody_is_bound_by_a_clause_that_does_not_hold(move: Move) -> str | None:
     """What a lab keeps beyond its floor, one of its clauses asks: true now, or unknown and kept before."""
     for lab, pledge in move.after.pledges.items():
         if pledge.kept > pledge.floor:
-            found, before = move.clauses(lab, pledge.kept), move.before.pledges[lab].kept
+            found, before = move.clauses(lab, pledge.kept), move.pledged(lab).kept
             if found is Truth.FALSE or (found is Truth.UNKNOWN and before < pledge.kept):
                 return f"{lab} keeps level {pledge.kept} by a clause that is {found.name.lower()}"
     return None
@@ -248,7 +258,7 @@ def nobody_is_released_on_unknown(move: Move) -> str | None:
         if move.after.parties[lab].membership in MEMBERS:
             for rank in range(pledge.kept + 1, max(move.agreement.levels) + 1):
                 found = move.clauses(lab, rank)
-                if found is Truth.TRUE or (found is Truth.UNKNOWN and move.before.pledges[lab].kept >= rank):
+                if found is Truth.TRUE or (found is Truth.UNKNOWN and move.pledged(lab).kept >= rank):
                     return f"{lab} keeps {pledge.kept} although its clause for level {rank} is {found.name.lower()}"
     return None
 
@@ -257,7 +267,7 @@ def a_replaced_pledge_runs_on(move: Move) -> str | None:
     """Who replaces a pledge is held to the older one beside it for the notice, and cannot replace it meanwhile."""
     notice = move.agreement.terms.pledge_notice_periods
     for lab, after in move.after.pledges.items():
-        before = move.before.pledges[lab]
+        before = move.pledged(lab)
         if after.current != before.current and before.current:
             if (after.older, after.older_left) != (before.current, notice):
                 return f"{lab} replaced its pledge, and the older one does not run for {notice} periods"
@@ -274,7 +284,7 @@ def breach_is_what_a_quorum_says(move: Move) -> str | None:
     last = (move.after.period or 0) - move.agreement.terms.standing.settle_periods
     old = (move.before.period or 0) - move.agreement.terms.standing.settle_periods
     for lab, after in move.after.conduct.items():
-        known = dict(zip(range(old, -1, -1), reversed(move.before.conduct[lab].settled), strict=False))
+        known = dict(zip(range(old, -1, -1), reversed(move.conducted(lab).settled), strict=False))
         for period, verdict in zip(range(last, -1, -1), reversed(after.settled), strict=False):
             if known.get(period) != verdict and verdict != (found := move.said_of(lab, period)):
                 return f"{lab} was {verdict} in period {period}; its verifiers make that {found}"
@@ -285,7 +295,7 @@ def nobody_is_released_without_notice(move: Move) -> str | None:
     """Standing is lost after an accusation that stood for all of its notice, and accused is who breached often."""
     terms = move.agreement.terms.standing
     for lab, after in move.after.conduct.items():
-        before = move.before.conduct[lab]
+        before = move.conducted(lab)
         if after.standing is before.standing:
             continue
         if after.standing is Standing.OUT:
@@ -300,7 +310,7 @@ def standing_returns_only_for_conduct(move: Move) -> str | None:
     """Who lost standing is relied on again after honored periods in a row, twice as many after every further loss."""
     terms = move.agreement.terms.standing
     for lab, after in move.after.conduct.items():
-        before = move.before.conduct[lab]
+        before = move.conducted(lab)
         # A loss whose findings were taken back is none.
         vacated = after.losses < before.losses
         if before.standing is Standing.OUT and after.standing is Standing.RELIED and not vacated:
@@ -316,7 +326,7 @@ def own_breach_frees_nobody_of_its_own_duty(move: Move) -> str | None:
     for lab, after in move.after.conduct.items():
         if after.standing is not Standing.OUT or move.after.parties[lab].membership not in MEMBERS:
             continue
-        held, before = move.before.pledges[lab], move.before.conduct[lab]
+        held, before = move.pledged(lab), move.conducted(lab)
         floor = held.kept if before.standing is not Standing.OUT else held.floor
         if move.after.pledges[lab].kept < min(floor, move.highest()):
             return f"{lab} is out of standing and keeps {move.after.pledges[lab].kept} instead of {floor}"
@@ -329,8 +339,10 @@ def own_breach_frees_nobody_of_its_own_duty(move: Move) -> str | None:
 def exit_comes_only_when_every_level_is_open(move: Move) -> str | None:
     """Who gave notice stays until the notice has run out and every level is open."""
     for name, after in move.after.parties.items():
-        before = move.before.parties[name]
-        if after.membership is Membership.OUT and before.membership is not Membership.OUT:
+        before = move.was(name)
+        # Who was admitted and has not joined yet is out at once where new terms do not list it.
+        unlisted = before.membership is Membership.FORMING and move.after.terms != move.before.terms
+        if after.membership is Membership.OUT and before.membership is not Membership.OUT and not unlisted:
             closed = [
                 rank for rank, level in move.before.levels.items() if level.stage is not Stage.OPEN or level.brake_left
             ]
@@ -349,9 +361,10 @@ def who_is_leaving_relaxes_nothing(move: Move) -> str | None:
 
 
 def who_has_left_says_nothing(move: Move) -> str | None:
-    """Nothing that a party says after its exit counts."""
+    """Nothing that a party says after its exit counts, but which keys are its own."""
     for said in move.act.said:
-        if move.before.parties[said.author].membership is Membership.OUT and said not in move.refused:
+        left = move.before.parties[said.author].membership is Membership.OUT
+        if left and said.kind != header_pb2.KIND_KEY_SET and said not in move.refused:
             return f"{said} was accepted"
     return None
 
@@ -384,11 +397,12 @@ def a_refused_statement_changes_nothing(move: Move) -> str | None:
 def _placeless(state: object) -> object:
     ballots = {name: replace(ballot, index=0, identity=b"") for name, ballot in state.ballots.items()}  # type: ignore[attr-defined]
     reports = {name: replace(report, index=0, identity=b"") for name, report in state.reports.items()}  # type: ignore[attr-defined]
-    return replace(state, ballots=ballots, reports=reports, closing=b"")  # type: ignore[type-var]
+    pledges = {lab: replace(one, index=0, identity=b"") for lab, one in state.pledges.items()}  # type: ignore[attr-defined]
+    return replace(state, ballots=ballots, reports=reports, pledges=pledges, closing=b"")  # type: ignore[type-var]
 
 
 def notice_shortens_nothing(move: Move) -> str | None:
-    """Had a party that is leaving not given notice, everybody would keep the same, until it goes."""
+    """Had a party that is leaving not given notice, nobody would keep more, until it goes."""
     leaving = {name for name, party in move.before.parties.items() if party.membership is Membership.NOTICE}
     leaving = {name for name in leaving if move.after.parties[name].membership is Membership.NOTICE}
     if not leaving:
@@ -399,8 +413,11 @@ def notice_shortens_nothing(move: Move) -> str | None:
     }
     act = Act(tuple(said for said in move.act.said if said not in move.refused), move.act.dark)
     other = move.world.step(replace(move.before, parties=parties), act).state
-    same = other.levels == move.after.levels and _kept(other) == _kept(move.after)
-    return None if same else f"by the notice of {', '.join(sorted(leaving))} somebody keeps something else"
+    here, there = _kept(move.after), _kept(other)
+    same = here == there and other.levels == move.after.levels
+    # Who leaves keeps an older pledge until it is gone, also one that it replaced before.
+    more = here != there and all(here[lab] >= there[lab] for lab in here)
+    return None if same or more else f"by the notice of {', '.join(sorted(leaving))} somebody keeps less"
 
 
 def giving_notice_shortens_nothing(move: Move) -> str | None:
@@ -462,6 +479,7 @@ EVERYWHERE: Final[tuple[Invariant, ...]] = (
     who_is_leaving_relaxes_nothing,
     who_has_left_says_nothing,
     closings_follow_one_another,
+    *CHANGING,
 )
 """Judged of every move."""
 
@@ -470,6 +488,7 @@ TWINS: Final[tuple[Invariant, ...]] = (
     notice_shortens_nothing,
     giving_notice_shortens_nothing,
     more_pledged_never_binds_fewer,
+    an_accession_changes_nothing_for_the_others,
 )
 """Judged where a lens asks for them: each compares with another course of events."""
 

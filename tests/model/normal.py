@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 
 from protocol.agreement import Agreement
 from protocol.state import BallotState, Conduct, LevelState, ReportState, State, key
+from standstill.v1 import decision_pb2
 
 PERIOD: Final = 1_000
 """Last period closed, in every normal form."""
@@ -38,6 +39,7 @@ AT_PERIOD: Final[Mapping[str, tuple[str, ...]]] = {
 """Fields that hold a period, or several."""
 AT_CLOSING: Final[Mapping[str, tuple[str, ...]]] = {
     "State": ("closings", "entered"),
+    "PartyState": ("joined",),
     "BallotState": ("closing",),
     "ReportState": ("closing",),
     "EventState": ("closing", "since_closing"),
@@ -47,7 +49,7 @@ AT_CLOSING: Final[Mapping[str, tuple[str, ...]]] = {
 """Fields that hold the number of a closing."""
 GONE: Final[Mapping[str, Mapping[str, Any]]] = {
     "State": {"closing": b""},
-    "PartyState": {"size": 2},
+    "PledgeState": {"index": 0, "identity": b"", "older_index": 0, "older_identity": b""},
     "BallotState": {"index": 0, "identity": b""},
     "ReportState": {"index": 0, "identity": b""},
     "VerdictState": {"index": 0, "identity": b""},
@@ -58,10 +60,14 @@ GONE: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """Fields that name a place in a log or in the chain, and the value that stands for all of them."""
 COUNTERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "PartyState": ("size",),
     "LevelState": ("age", "held", "ready"),
     "Conduct": ("honored", "timer", "losses", "accusations"),
 }
 """Fields that count on without end, and stop at the limit of their name."""
+ALIKE: Final[Mapping[str, int]] = {"size": 2, "accusations": 1}
+"""Limits of counters that no rule compares with a number: only leaf 0 and 1 differ, and the ballots of past accusations
+go with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +107,19 @@ class Normal:
         found = {}
         for place, ballot in state.ballots.items():
             if ballot.closing > state.closings + 1 - life:
-                rank = int(place.split("|")[2])
-                level = state.levels.get(rank, LevelState())
+                current, shown = self._episode(place, state)
                 # All past episodes are alike.
-                ahead = max(ballot.episode - level.episode, -1)
-                found[place] = replace(ballot, episode=min(level.episode, EPISODE) + ahead)
+                found[place] = replace(ballot, episode=shown + max(ballot.episode - current, -1))
         return found
+
+    def _episode(self, place: str, state: State) -> tuple[int, int]:
+        """The episode, or accusation, that a ballot's number is compared with, and its number in the normal form."""
+        _, motion, rank, *about = place.split("|")
+        if int(motion) in {decision_pb2.MOTION_HOLD, decision_pb2.MOTION_RELEASE}:
+            accusations = state.conduct[about[0]].accusations
+            return accusations, min(accusations, ALIKE["accusations"])
+        episode = state.levels.get(int(rank), LevelState()).episode
+        return episode, min(episode, EPISODE)
 
     def _reports(self, state: State) -> dict[str, ReportState]:
         """Reports that may count at the next closing."""
@@ -119,7 +132,9 @@ class Normal:
 
     def _shifted_key(self, place: str, state: State) -> str:
         lab, period, verifier = place.split("|")
-        return key(lab, int(period) + PERIOD - (state.period or 0), verifier)
+        # As far back as the findings that accuse a lab can be told apart.
+        shifted = max(int(period) + PERIOD - (state.period or 0), PERIOD - self.limits.reach)
+        return key(lab, shifted, verifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +207,7 @@ def _constant(new: Any, _old: Any, _shift: _Shift) -> Any:
 
 
 def _capped(name: str, old: int, shift: _Shift) -> int:
-    return min(old, shift.limits.counters.get(name, shift.limits.reach))
+    return min(old, ALIKE.get(name, shift.limits.counters.get(name, shift.limits.reach)))
 
 
 def frozen(value: Any) -> Any:

@@ -21,10 +21,11 @@ from protocol.checkpoint import Checkpoint
 from protocol.closing import Record, next_closing
 from protocol.errors import Refused
 from protocol.fold.work import Outcome
-from protocol.leaf import ReadLeaf
+from protocol.in_force import in_force
+from protocol.leaf import READ_AT_ONCE, ReadLeaf
 from protocol.state import State
 from protocol.statements import KINDS
-from standstill.v1 import decision_pb2, header_pb2, pledge_pb2
+from standstill.v1 import agreement_pb2, decision_pb2, header_pb2, membership_pb2, pledge_pb2
 from tests import bodies, builders
 from tests.terms import handle
 
@@ -130,6 +131,46 @@ def assess(verifier: str, lab: str, verdict: header_pb2.Verdict.ValueType, ago: 
     return Said(verifier, words, bodies.assessment(), ago, bodies.summary(lab, verdict, revision))
 
 
+@cache
+def decide(
+    voter: str, motion: decision_pb2.Motion.ValueType, data: bytes, words: str, *, rank: int = 0, about: str = ""
+) -> Said:
+    """A ballot on something that has a digest: terms, a party, a request."""
+    asks = decision_pb2.Motion.Name(motion).removeprefix("MOTION_").lower()
+    extra = {"about": about} if about else {}
+    return Said(voter, f"votes to {asks} {words}", bodies.ballot(motion, rank, 0, asked=sha256(data).digest(), **extra))
+
+
+@cache
+def propose(party: str, data: bytes, words: str) -> Said:
+    """New terms, in one part."""
+    return Said(party, f"proposes {words}", bodies.amendment(data))
+
+
+@cache
+def offer(party: str, data: bytes, words: str) -> Said:
+    """A party is proposed, given as its bytes."""
+    return Said(party, f"proposes to admit {words}", membership_pb2.Admission(party=data))
+
+
+@cache
+def accede(party: str, agreement: bytes, terms: bytes) -> Said:
+    """Who was admitted accepts terms, given as their digest."""
+    return Said(party, "accedes", membership_pb2.Accession(agreement=agreement, terms=terms))
+
+
+@cache
+def key_set(party: str) -> Said:
+    """A party's first keys."""
+    return Said(party, "publishes its keys", bodies.key_set(party))
+
+
+@cache
+def ask(lab: str, data: bytes, words: str) -> Said:
+    """A request for an exemption, given as its bytes."""
+    return Said(lab, f"asks for {words}", decision_pb2.ExemptionRequest.FromString(data))
+
+
 @dataclass(slots=True)
 class World:
     """An agreement, and moves under it.
@@ -160,7 +201,7 @@ class World:
         """What the fold is given."""
         logs: dict[str, list[ReadLeaf]] = {}
         for said, index in self.places(state, act):
-            leaf = self._leaf(said, index, 0 if said.ago is None else (state.period or 0) - said.ago)
+            leaf = self._leaf(said, index, 0 if said.ago is None else (state.period or 0) - said.ago, state)
             logs.setdefault(leaf.origin, []).append(leaf)
         heads = [Checkpoint(origin, leaves[-1].index + 1, _CONSTANT) for origin, leaves in logs.items()]
         period = 0 if state.period is None else state.period + 1 + act.dark
@@ -177,19 +218,20 @@ class World:
 
     def refused(self, state: State, act: Act, outcome: Outcome) -> dict[Said, Refused]:
         """The statements of a move that were refused."""
-        parties = self.agreement.parties
+        parties = in_force(self.agreement, outcome.state).parties
         places = ((said, (parties[said.author].origin, index)) for said, index in self.places(state, act))
         return {said: outcome.refusals[place] for said, place in places if place in outcome.refusals}
 
-    def _leaf(self, said: Said, index: int, period: int) -> ReadLeaf:
+    def _leaf(self, said: Said, index: int, period: int, state: State) -> ReadLeaf:
         found = self._leaves.get((said, index, period))
         if found is None:
-            found = self._leaves[said, index, period] = self._read(said, index, period)
+            parties = in_force(self.agreement, state).parties
+            found = self._leaves[said, index, period] = self._read(said, index, period, parties[said.author])
         return found
 
-    def _read(self, said: Said, index: int, period: int) -> ReadLeaf:
-        """A statement as a reader finds it: refused where it breaks a rule of its kind."""
-        party, rule = self.agreement.parties[said.author], KINDS[said.kind]
+    def _read(self, said: Said, index: int, period: int, party: agreement_pb2.Party) -> ReadLeaf:
+        """A statement as a reader finds it: what the terms say of it is judged where it is recorded."""
+        rule = KINDS[said.kind]
         header = header_pb2.Header(agreement=self.agreement.digest, author=said.author, kind=said.kind)
         header.origin, header.sequence, header.audience = party.origin, index, rule.audience
         if said.ago is not None:
@@ -197,10 +239,6 @@ class World:
         if said.summary is not None:
             header.assessment.CopyFrom(said.summary)
         identity = sha256(f"{said}, leaf {index}, period {period}".encode()).digest()
-        refusal: Refused | None = None
-        try:
+        if said.kind in READ_AT_ONCE:
             rule.validate(said.body, header, self.agreement)
-        except Refused as problem:
-            refusal = problem
-        body = None if refusal else said.body
-        return ReadLeaf(party.origin, index, _CONSTANT, identity, header, body, refusal)
+        return ReadLeaf(party.origin, index, _CONSTANT, identity, header, said.body, None)

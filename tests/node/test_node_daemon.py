@@ -22,6 +22,7 @@ from daemon.leaf import Head
 from daemon.log_service import SERVICE as LOG_SERVICE
 from daemon.log_store import open_store
 from daemon.rpc_errors import refused_by
+from daemon.schema import leaf_key
 from daemon.tls import load_certificate, make_certificate, read_certificate
 from node.admin import SERVICE as ADMIN_SERVICE
 from node.config import PeerSettings
@@ -392,7 +393,7 @@ def test_refuses_a_damaged_store_before_it_signs(cluster: Cluster, starting: Sta
     cluster.found("chipco")
     store = open_store(f"sqlite:///{cluster / 'chipco' / 'store.db'}")
     with store.transaction() as tx:
-        tx.exec_driver_sql("UPDATE leaves SET envelope = x'00' WHERE idx = 1")
+        tx.exec_driver_sql(f"UPDATE leaves SET envelope = x'00' WHERE id = {leaf_key(1, 1)}")
     store.close()
     starting.refused(cluster, 7, "STORE_DAMAGED", "restore a copy of the store")
 

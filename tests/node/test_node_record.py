@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from daemon.author import Seeds, open_author
 from daemon.channel import open_channel
+from daemon.clock import FileClock
+from daemon.keyfiles import write_seed
 from daemon.log_client import LogClient
+from daemon.log_store import open_store
 from node.order_file import OrderFile, allowed, sentence
 from node.record import RecordFollower
 from node.record_store import KEPT_STATES, Place
@@ -21,7 +25,7 @@ from protocol.leaf import Cursor
 from protocol.obedience import Mode, Order
 from standstill.v1 import envelope_pb2
 from tests import builders
-from tests.builders import LABS, PAUSE
+from tests.builders import LABS, PAUSE, seed
 from tests.verifier.cluster import VERA, Cluster, look
 from verifier.daemon import Daemon
 
@@ -37,7 +41,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 def following(cluster: Cluster, party: str = "alpha") -> Iterator[RecordFollower]:
     """The follower of a party's node, with the node's own store."""
     node = cluster.nodes[party]
-    orders = OrderFile(node.home / "order.json")
+    orders = OrderFile(node.home / "order.json", lambda *_: [])
     with open_channel(cluster.address, node.identity, cluster.vera.certificate, VERA, deadline=10.0) as channel:
         yield RecordFollower(cluster.agreement, party, node.store.database, channel, node.clock, orders.tell)
 
@@ -297,3 +301,38 @@ def test_a_lab_on_its_way_back_is_told_its_share(cluster: Cluster) -> None:
     assert sentence(cluster.agreement, returning) == (
         "returning from pause: what it forbids goes on at 25 % of the baseline"
     )
+
+
+def rotated(cluster: Cluster, daemon: Daemon) -> Daemon:
+    """The verifier after a KeySet, signed by its root while it stood still, has given it other keys."""
+    cluster.shut(daemon)
+    store = open_store(cluster.store_url)
+    root = (seed(VERA, "root 1"), seed(VERA, "root 2"))
+    seeds, cursor = Seeds(log=seed(VERA, "log"), root=root), Cursor(cluster.agreement.parties[VERA].origin, VERA)
+    author = open_author(cluster.agreement, store, seeds, FileClock(cluster.clock_file), cursor)
+    author.publish([builders.Party(cluster.agreement, VERA).draft(builders.key_set(VERA, 2))])
+    store.close()
+    for use in ("statement", "cosignature"):
+        path = cluster.home / "keys" / f"{use}.key"
+        path.unlink()
+        write_seed(path, seed(VERA, f"{use} 2"))
+    return cluster.open()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["follows all the time", "was away"])
+def test_follows_a_registrar_whose_keys_change_between_two_closings(cluster: Cluster, before: bool) -> None:
+    daemon = begun(cluster)
+    with following(cluster) as follower:
+        if before:
+            follower.look()
+    daemon = rotated(cluster, daemon)
+    for period in (4, 5):
+        cluster.honest(daemon, period)
+
+    with following(cluster) as follower:
+        follower.look()
+
+        assert (follower.trouble, follower.newest.period) == ("", 5)
+        assert follower.newest.digest() == daemon._registrar.state.digest()
+    # What was closed before the change and what was closed after it derive again.
+    assert [cluster.bundle("alpha", period).failed() for period in (2, 3, 4)] == [None] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -66,6 +67,9 @@ class Table:
 
     def keeps(self, lab: str, level: int) -> bool:
         return self.kept.get(lab, 0) >= level
+
+    def pledged(self, labs: Iterable[str]) -> tuple[Ref, ...]:
+        return tuple(Ref(lab, 0, bytes(32)) for lab in labs)
 
     def group(self, lab: str) -> str:
         return self.groups.get(lab, lab)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from protocol.duty import Overdue
 from standstill.v1 import compute_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import builders
+from tests.bodies import inquiry, reply
 from tests.builders import H100, PAUSE, PERIOD, quantity
 from tests.protocol.window import slowdown
-from tests.scenes import LAB, NOW, PAUSED, Scene, honest, use
+from tests.scenes import LAB, NOW, PAUSED, REPORTING, Scene, honest, use
 
 CAP = 10**9
 """Of the slowdown, in teraFLOP and in chip-seconds."""
@@ -156,3 +159,11 @@ def halted(episode: int, period: int = PAUSED.since) -> Scene:
 
 def resumed(held: int) -> Scene:
     return paused(q.LABEL_TRAIN, held)
+
+
+def answered(recorded: int) -> Scene:
+    """A question that waits for too long, and an answer recorded by the closing of a period."""
+    question = Overdue(question=bytes(range(32)), asker="beta", leaf=7, period=2, waited=5)
+    scene = honest(replace(REPORTING, overdue=(question,)))
+    scene.say(LAB, reply(), inquiry=inquiry(LAB, question.question), recorded=recorded)
+    return scene

@@ -11,10 +11,10 @@ from protocol.errors import Reason, Refused
 
 
 @contextmanager
-def refuses(reason: Reason, field: str | None = None) -> Iterator[None]:
+def refuses(reason: Reason, field: str | None = None) -> Iterator[pytest.ExceptionInfo[Refused]]:
     """Expect a refusal with this reason, and at this field if one is named."""
     with pytest.raises(Refused) as caught:
-        yield
+        yield caught
     assert caught.value.reason is reason, str(caught.value)
     if field is not None:
         assert caught.value.field == field

@@ -20,7 +20,7 @@ from standstill.v1 import (
     record_pb2,
 )
 from standstill.v1 import quantity_pb2 as q
-from tests.bodies import admission, amendment, brake, clarification, evaluation_plan, inquiry, reply
+from tests.bodies import admission, amendment, brake, clarification, evaluation_plan, inquiry, reply, shipments_complete
 from tests.builders import (
     PAUSE,
     START,
@@ -152,6 +152,7 @@ GOOD: dict[str, tuple[str, Message, dict[str, Any]]] = {
     "halt report under a brake": ("alpha", halt_report(PAUSE, 0), {"period": 4}),
     "transfer": ("alpha", transfer(), {"period": 4}),
     "shipment": ("chipco", shipment_report(), {"period": 4}),
+    "shipments complete": ("chipco", shipments_complete(), {"period": 4}),
     "meter reading": ("gridco", meter_reading(TERMS, 3), {"period": 3, "site": handle("alpha")}),
     "indicator report": ("alpha", indicator_report(), {"period": 3}),
     "report by a verifier": ("vera", indicator_report(), {"period": 3}),

@@ -12,10 +12,11 @@ from protocol.appraisal import appraise
 from standstill.v1 import agreement_pb2, assessment_pb2
 from standstill.v1 import header_pb2 as h
 from tests import builders
+from tests.bodies import shipments_complete
 from tests.builders import H100
 from tests.bundles import ALL_EVIDENCE, strict_agreement
 from tests.protocol.window import slowdown
-from tests.scenes import LAB, NOW, PAUSED, REPORTING, Scene, honest, worst
+from tests.scenes import NOW, PAUSED, REPORTING, Scene, honest, worst
 from tests.terms import terms
 
 PRESENT = assessment_pb2.EVIDENCE_STATE_PRESENT
@@ -27,10 +28,11 @@ CONTRADICTED = assessment_pb2.EVIDENCE_STATE_CONTRADICTED
 JUST_PAUSED = replace(PAUSED, since=NOW - 2)
 """The pause has been in force for less time than silence is tolerated."""
 
-STEPS = ("deliveries", "attestation", "meter", "halt")
+STEPS = ("deliveries", "supplier", "attestation", "meter", "halt")
 REMOVED = {
     "attestation": {agreement_pb2.EVIDENCE_ATTESTATION, agreement_pb2.EVIDENCE_ENERGY},
     "meter": {agreement_pb2.EVIDENCE_METER},
+    "supplier": {agreement_pb2.EVIDENCE_SHIPMENTS},
     "halt": {agreement_pb2.EVIDENCE_HALT},
 }
 """Kinds of evidence that go with a step."""
@@ -43,13 +45,6 @@ def states(scene: Scene) -> dict[int, int]:
 def without_energy() -> Scene:
     scene = honest(without=["attestation"])
     scene.attest(watt_hours=None)
-    return scene
-
-
-def without_reports() -> Scene:
-    """Chips that the lab acknowledges and no supplier reported yet."""
-    scene = honest(without=["deliveries"])
-    scene.say(LAB, builders.transfer(), period=NOW - 1)
     return scene
 
 
@@ -69,16 +64,53 @@ def test_evidence_that_is_not_in_makes_a_period_inconclusive_never_honored_never
     assert {kind for kind, state in states(scene).items() if state != PRESENT} == REMOVED[step]
 
 
-@pytest.mark.parametrize(
-    ("scene", "kind"),
-    [(without_energy, agreement_pb2.EVIDENCE_ENERGY), (without_reports, agreement_pb2.EVIDENCE_SHIPMENTS)],
-    ids=["energy", "shipments"],
-)
-def test_so_do_the_energy_figure_and_the_suppliers_reports(scene: object, kind: int) -> None:
-    made: Scene = scene()  # type: ignore[operator]
+def test_so_does_an_energy_figure_that_is_not_stated() -> None:
+    scene = without_energy()
 
-    assert worst(made) == h.VERDICT_INCONCLUSIVE
-    assert {item for item, state in states(made).items() if state != PRESENT} == {kind}
+    assert worst(scene) == h.VERDICT_INCONCLUSIVE
+    assert {item for item, state in states(scene).items() if state != PRESENT} == {agreement_pb2.EVIDENCE_ENERGY}
+
+
+STALE_AFTER = strict_agreement().terms.freshness.stale_periods
+
+
+@pytest.mark.parametrize(
+    ("said_of", "recorded", "state"),
+    [
+        (NOW, NOW + 1, PRESENT),
+        (NOW - STALE_AFTER + 1, NOW + 1, PRESENT),
+        (NOW - STALE_AFTER, NOW + 1, STALE),
+        (NOW + 1, NOW + 2, STALE),
+        # Before a period has ended nobody knows what will have been shipped in it.
+        (NOW, NOW, STALE),
+    ],
+    ids=["now", "just fresh", "just stale", "of a later period", "before it ended"],
+)
+def test_a_supplier_that_falls_silent_makes_shipments_stale_never_honored(
+    said_of: int, recorded: int, state: int
+) -> None:
+    scene = honest(without=["supplier"])
+    scene.supplied(said_of, recorded)
+
+    assert states(scene)[agreement_pb2.EVIDENCE_SHIPMENTS] == state
+    assert worst(scene) == (h.VERDICT_HONORED if state == PRESENT else h.VERDICT_INCONCLUSIVE)
+
+
+def test_every_supplier_speaks_for_its_own_shipments() -> None:
+    other = builders.party("coreco", agreement_pb2.ROLE_SUPPLIER)
+    parties = [*strict_agreement().terms.parties, other]
+    scene = honest(agreement=builders.agreement(parties=parties, verification=strict_agreement().terms.verification))
+    assert states(scene)[agreement_pb2.EVIDENCE_SHIPMENTS] == STALE
+
+    scene.say("coreco", shipments_complete(), period=NOW)
+
+    assert states(scene)[agreement_pb2.EVIDENCE_SHIPMENTS] == PRESENT
+
+
+def test_shipments_of_nobody_are_missing() -> None:
+    scene = honest(without=["deliveries", "supplier"])
+
+    assert states(scene)[agreement_pb2.EVIDENCE_SHIPMENTS] == MISSING
 
 
 @given(st.sets(st.sampled_from(STEPS)))

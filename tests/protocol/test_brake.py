@@ -30,6 +30,7 @@ from tests.builders import (
 from tests.terms import brake_terms
 
 CALL, RATIFY = decision_pb2.MOTION_CALL, decision_pb2.MOTION_RATIFY
+LIFT = decision_pb2.MOTION_LIFT
 
 
 def _terms(parties: list[pb.Party] | None = None, **changes: Any) -> Agreement:
@@ -280,6 +281,25 @@ def test_leaves_a_dormant_call_as_it_is() -> None:
     world.close()
     assert _pause(world) == (Stage.WINDING, 0)
     assert world.state.levels[PAUSE].episode == 1
+
+
+def test_ratified_over_a_dormant_call_begins_another_episode_in_which_the_same_votes_do_not_ratify_again() -> None:
+    world = World(_terms(entry=keeps(PAUSE, *LABS, k=2), trigger=ALWAYS, resume=ALWAYS, wind_down_periods=0)).found()
+    world.vote(CALL)
+    world["alpha"].say(brake())
+    world.close()
+    world.vote(RATIFY)
+    world.close()
+    assert _pause(world) == (Stage.WINDING, 0)
+    assert world.state.levels[PAUSE].episode == 2
+    # Lifted, and braked by another on the ramp while those votes still live: nobody ratified this one.
+    world.vote(LIFT)
+    while _pause(world)[0] is not Stage.RAMPING:
+        world.close()
+    world["beta"].say(brake())
+    world.close()
+    world.close()
+    assert _pause(world) == (Stage.RAMPING, 2)
 
 
 def test_binds_those_too_who_pledged_nothing_beneath_a_restriction_by_pledge() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.case import Need, concerns, needs
+from protocol.case import concerns
+from protocol.case_needs import Need, needs
 from protocol.errors import Reason
 from standstill.v1 import header_pb2 as h
 from tests import builders
@@ -20,16 +21,26 @@ def test_needs_reach_as_far_back_as_the_widest_cap() -> None:
         found = needs(scene.agreement, duty, LAB, NOW)  # type: ignore[arg-type]
         return next(need for need in found if need.kind == h.KIND_COMPUTE_ATTESTATION)
 
-    assert attestations(REPORTING)[2:] == (NOW, NOW)
-    assert attestations(SLOWED)[2:] == (NOW - 3, NOW)
-    assert attestations(PAUSED)[2:] == (NOW, NOW)
+    assert attestations(REPORTING)[2:4] == (NOW, NOW)
+    assert attestations(SLOWED)[2:4] == (NOW - 3, NOW)
+    assert attestations(PAUSED)[2:4] == (NOW, NOW)
 
 
 def test_needs_name_only_the_meters_of_the_labs_own_sites() -> None:
     found = needs(Scene().agreement, REPORTING, LAB, NOW)
 
     assert {need.origin for need in found if need.kind == h.KIND_METER_READING} == {"gridco.example/standstill"}
+    assert {need.sites for need in found if need.kind == h.KIND_METER_READING} == {frozenset([handle(LAB)])}
     assert {need.origin for need in found if need.kind == h.KIND_COMPUTE_ATTESTATION} == {"alpha.example/standstill"}
+
+
+@pytest.mark.parametrize(("lab", "covered"), [(LAB, True), ("beta", False)])
+def test_a_need_covers_only_readings_at_its_sites(lab: str, covered: bool) -> None:
+    scene = Scene()
+    read = scene.say("gridco", builders.meter_reading(scene.agreement, NOW), period=NOW, site=handle(lab))
+    (need,) = [one for one in needs(scene.agreement, REPORTING, LAB, NOW) if one.kind == h.KIND_METER_READING]
+
+    assert need.covers(read) is covered
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.protocol.limits import grew, measured, ran, returning, sealed
 from tests.protocol.records import (
     CAP,
     Make,
+    answered,
     attested,
     attested_again,
     declared,
@@ -92,6 +93,7 @@ YIELDS: dict[str, tuple[h.Verdict.ValueType, Make, Make]] = {
     "earlier-inventory-unknown": (INCONCLUSIVE, lambda: grew(None, 10), lambda: grew(10, 10)),
     "seal-late": (DISCREPANT, lambda: sealed(NOW + 2), lambda: sealed(NOW + 1)),
     "halt-missing": (DISCREPANT, lambda: halted(2), lambda: halted(1)),
+    "answer-overdue": (INCONCLUSIVE, lambda: answered(NOW + 1), lambda: answered(NOW)),
     "use-after-halt": (BREACHED, lambda: resumed(1), lambda: resumed(0)),
 }
 """By code: its severity, a record that yields it, and its twin."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from protocol.case import baselines, needs
+from protocol.case_needs import baselines, needs
 from protocol.checks import run_all
 from protocol.duty import Duty
 from standstill.v1 import agreement_pb2 as pb
@@ -132,6 +132,11 @@ def test_a_case_needs_its_baseline_once_and_only_where_a_share_is_of_it() -> Non
     assert spans == [(NOW, NOW), (0, 1)]
     wide = under(PAUSE, pb.Cap(name="wide", window_periods=9), ramp=STEPS)
     spans = [(need.first, need.last) for need in needs(wide, back, LAB, NOW) if need.kind == kind]
+    assert spans == [(PAUSED.since, NOW), (0, 1)]
+    spans = [(one.first, one.last) for one in needs(wide, back, LAB, NOW, known=[BEFORE]) if one.kind == kind]
+    assert spans == [(PAUSED.since, NOW)]
+    at_once = replace(back, since=BEFORE.stop)
+    spans = [(need.first, need.last) for need in needs(wide, at_once, LAB, NOW) if need.kind == kind]
     assert spans == [(0, NOW)]
 
 

@@ -21,6 +21,7 @@ from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import decision_pb2
 from tests.builders import LABS, PAUSE, agreement, level, party, seed, terms
 from tests.builders import reading as reading_of
+from tests.terms import brake_terms
 
 CALL, LIFT, RENEW = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT, decision_pb2.MOTION_RENEW
 HOLD, RATIFY, AMEND = decision_pb2.MOTION_HOLD, decision_pb2.MOTION_RATIFY, decision_pb2.MOTION_AMEND
@@ -131,6 +132,19 @@ def test_counts_no_ballot_of_who_has_left() -> None:
     for membership, yes in ((Membership.IN, True), (Membership.NOTICE, True), (Membership.OUT, False)):
         parties = dict(state.parties) | {"alpha": replace(state.parties["alpha"], membership=membership)}
         assert bool(_yes(replace(state, parties=parties))) is yes
+
+
+@pytest.mark.parametrize(
+    ("motion", "yes"), [(CALL, True), (RENEW, True), (RATIFY, True), (LIFT, False), (AMEND, False)]
+)
+def test_what_was_voted_before_a_notice_tightens_and_does_not_relax(
+    motion: decision_pb2.Motion.ValueType, yes: bool
+) -> None:
+    made = agreement(amended_by="council", levels=[level("slowdown", 1), level("pause", PAUSE, brake=brake_terms())])
+    state = _state(made, motion, alpha=_ballot())
+    assert decisions.tally(made, state, _asked(motion)).yes == ("alpha group",)
+    leaving = dict(state.parties) | {"alpha": replace(state.parties["alpha"], membership=Membership.NOTICE)}
+    assert bool(decisions.tally(made, replace(state, parties=leaving), _asked(motion)).yes) is yes
 
 
 def test_counts_no_ballot_of_who_was_proven_to_contradict_itself() -> None:
@@ -261,6 +275,17 @@ def test_whose_lab_is_accused_or_out_is_recused_where_the_rule_says_so(flag: boo
     found = recused(made, replace(state, conduct=conduct), _asked())
     assert found == ({"alpha group", "beta group"} if flag else set())
     assert recused(made, replace(state, conduct=conduct), Asked(decision_pb2.MOTION_ARM, PAUSE, 1)) == set()
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_lab_that_has_left_recuses_nobody(stays: bool) -> None:
+    made = _with_rule(recuse_subject=True)
+    state = _state(made)
+    conduct = dict(state.conduct) | {"alpha": replace(state.conduct["alpha"], standing=Standing.OUT)}
+    membership = Membership.NOTICE if stays else Membership.OUT
+    parties = dict(state.parties) | {"alpha": replace(state.parties["alpha"], membership=membership)}
+    found = recused(made, replace(state, conduct=conduct, parties=parties), _asked())
+    assert found == ({"alpha group"} if stays else set())
 
 
 def test_whose_lab_meets_the_trigger_is_recused_where_the_rule_says_so() -> None:

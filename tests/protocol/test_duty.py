@@ -8,8 +8,9 @@ import pytest
 
 from protocol import fold
 from protocol.conduct import Freshness
-from protocol.duty import Duty, duty, last_attested, silence
-from protocol.state import Binding, Conduct, LevelState, Stage, State, Status
+from protocol.duty import Duty, Overdue, duty, last_attested, silence
+from protocol.state import Binding, Conduct, LevelState, Membership, PartyState, Stage, State, Status
+from protocol.state_entries import InquiryState
 from standstill.v1 import agreement_pb2 as pb
 from tests.builders import PAUSE, SLOWDOWN, agreement, change, handle
 
@@ -30,6 +31,33 @@ def test_owes_reports_once_the_agreement_governs() -> None:
     assert [duty(TERMS, BASE, "alpha", period).reports for period in (1, 2, 12)] == [False, True, True]
     assert not duty(TERMS, replace(BASE, status=Status.VOID), "alpha", 12).reports
     assert not duty(TERMS, fold.initial(TERMS), "alpha", 12).reports
+
+
+def test_who_has_left_owes_no_reports() -> None:
+    assert duty(TERMS, _member(Membership.NOTICE), "alpha", 12).reports
+    assert not duty(TERMS, _member(Membership.OUT), "alpha", 12).reports
+
+
+def _member(membership: Membership) -> State:
+    return replace(BASE, parties={**BASE.parties, "alpha": PartyState(membership=membership)})
+
+
+def test_owes_an_answer_once_its_time_is_over() -> None:
+    asking = agreement(verification=change(TERMS.terms.verification, clarification_answer_periods=3))
+    questions = {
+        "aa" * 32: InquiryState(lab="alpha", asker="gamma", closing=5, period=5, index=3),
+        "bb" * 32: InquiryState(lab="alpha", asker="beta", closing=4, period=4, index=9),
+        "cc" * 32: InquiryState(lab="beta", asker="alpha", closing=1, period=1, index=2),
+    }
+    state = replace(fold.initial(asking), period=10, inquiries=questions, closings=7)
+    first = Overdue(b"\xbb" * 32, "beta", 9, 4, 3)
+    assert duty(asking, state, "alpha", 12).overdue == (first,)
+    later = replace(state, closings=8)
+    assert duty(asking, later, "alpha", 12).overdue == (
+        first._replace(waited=4),
+        Overdue(b"\xaa" * 32, "gamma", 3, 5, 3),
+    )
+    assert duty(asking, later, "gamma", 12).overdue == ()
 
 
 def test_winds_down_before_a_level_binds_in_full() -> None:

@@ -16,6 +16,7 @@ from protocol.errors import Reason
 from protocol.fold import step
 from protocol.state import Membership, Standing, read_state
 from standstill.v1 import agreement_pb2, decision_pb2, membership_pb2
+from standstill.v1.header_pb2 import VERDICT_BREACHED
 from tests.builders import (
     LABS,
     PAUSE,
@@ -30,7 +31,21 @@ from tests.builders import (
     key_set,
     pledge,
 )
-from tests.protocol.changing import ADMIT, RULES, arrive, changeable, join, newcomer, now, offer, reasons, vote
+from tests.protocol.changing import (
+    ADMIT,
+    AMEND,
+    RULES,
+    arrive,
+    changeable,
+    join,
+    newcomer,
+    now,
+    offer,
+    propose,
+    reasons,
+    text,
+    vote,
+)
 from tests.protocol.refusals import refuses
 from tests.terms import change, terms
 
@@ -63,6 +78,12 @@ def test_lists_a_party_that_is_voted_for_and_no_other() -> None:
 
 def _digest(data: bytes) -> bytes:
     return sha256(data).digest()
+
+
+def test_lists_another_after_one_was_listed() -> None:
+    world = _admitted()
+    assert reasons(offer(world, newcomer("epsilon"))) == []
+    assert now(world).labs == ("alpha", "beta", "delta", "epsilon", "gamma")
 
 
 def test_joins_by_its_accession() -> None:
@@ -163,6 +184,21 @@ def test_of_two_of_one_name_only_one_is_listed() -> None:
     assert world.state.offers == {}
 
 
+@pytest.mark.parametrize("name", ["delta", "epsilon"])
+def test_terms_that_would_take_the_place_of_who_was_admitted_with_them_do_not_take_over(name: str) -> None:
+    world = changeable()
+    admitted = newcomer()
+    other = newcomer(name, origin=admitted.origin if name == "epsilon" else "elsewhere.example/standstill")
+    amended = text(parties=[*terms().parties, other], founding=[*terms().founding, name])
+    propose(world, amended)
+    vote(world, AMEND, _digest(amended))
+    offer(world, admitted)
+    world.close()
+    assert world.state.terms == world.agreement.digest
+    assert now(world).parties["delta"] == admitted
+    assert now(world).logs[admitted.origin] == "delta"
+
+
 def test_a_novice_has_no_vote_and_then_has() -> None:
     rules = [change(terms().rules[0], yes=None, voters=None, need=_labs(3), ballot_life_periods=3)]
     world = _admitted(rules=rules, novice_periods=2)
@@ -230,6 +266,18 @@ def test_a_newcomer_owes_attestations_from_when_it_joined() -> None:
     assert silence(now(world), world.state, "delta") is Freshness.FRESH
     world.close_until(first + 4)
     assert silence(now(world), world.state, "delta") is Freshness.PRESUMED
+
+
+def test_keeps_no_verdict_on_a_lab_that_has_still_to_join() -> None:
+    world = _admitted()
+    world.close()
+    period = world.state.period
+    assert period is not None
+    world.assess("delta", period, VERDICT_BREACHED)
+    world.assess("alpha", period, VERDICT_BREACHED)
+    assert reasons(world.close()) == []
+
+    assert {place.split("|")[0] for place in world.state.verdicts} == {"alpha"}
 
 
 def test_a_state_with_newcomers_is_the_same_after_its_text() -> None:

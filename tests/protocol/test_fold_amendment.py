@@ -32,7 +32,20 @@ from tests.builders import (
     pledge,
     restrictive,
 )
-from tests.protocol.changing import AMEND, amend, changeable, join, newcomer, now, parts, propose, reasons, text, vote
+from tests.protocol.changing import (
+    AMEND,
+    amend,
+    changeable,
+    join,
+    newcomer,
+    now,
+    offer,
+    parts,
+    propose,
+    reasons,
+    text,
+    vote,
+)
 from tests.terms import change, level, terms
 
 CALL, LIFT = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT
@@ -361,6 +374,20 @@ def test_a_party_that_the_new_terms_do_not_list_leaves_with_notice() -> None:
         world, text(parties=[*terms().parties, newcomer("epsilon", agreement_pb2.ROLE_SUPPLIER, origin=extra.origin)])
     )
     assert reasons(world.close()) == [Reason.ORIGIN_REUSED]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_refuses_the_accession_of_whom_new_terms_do_not_list(listed: bool) -> None:
+    world = changeable()
+    offer(world, newcomer())
+    more = [*terms().parties, newcomer()]
+    changes = {"parties": more, "founding": [*terms().founding, "delta"]} if listed else {"name": "amended"}
+    amend(world, text(**changes))
+    assert _membership(world) is (Membership.FORMING if listed else Membership.OUT)
+    join(world)
+    assert reasons(world.close()) == ([] if listed else [Reason.NO_AUTHORITY])
+    assert _membership(world) is (Membership.IN if listed else Membership.OUT)
+    assert world.state.parties["delta"].founded is listed
 
 
 def test_a_party_that_the_new_terms_list_accedes() -> None:

@@ -134,14 +134,15 @@ def test_ends_a_replaced_pledge_that_does_not_bind_with_its_notice() -> None:
 
 
 def test_a_pledge_made_in_the_notice_replaces_none() -> None:
-    world = World(agreement(levels=[level("slowdown", 1), level("pause", PAUSE)], withdrawal_notice_periods=6)).found()
+    notices = {"withdrawal_notice_periods": 6, "pledge_notice_periods": 1}
+    world = World(agreement(levels=[level("slowdown", 1), level("pause", PAUSE)], **notices)).found()
     for lab in LABS:
         world[lab].say(indicator_report(lab, 5_000))
         world[lab].say(pledge(clause(PAUSE, restrictive(PAUSE))))
     world.close()
     world["gamma"].say(withdrawal())
     world.close()
-    world["gamma"].say(pledge())
+    world["gamma"].say(pledge(clause(1)))
     world.close_until(6)
     # Long after the notice of pledges, a call binds it by what it had pledged.
     world.vote(CALL, ("alpha", "beta"))

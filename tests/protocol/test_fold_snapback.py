@@ -51,7 +51,7 @@ def _stands(world: World, lab: str, standing: Standing, out_since: int | None = 
     conduct, pledges = dict(world.state.conduct), dict(world.state.pledges)
     out = standing is Standing.OUT
     since = (world.state.period if out_since is None else out_since) if out else None
-    conduct[lab] = replace(conduct[lab], standing=standing, timer=0, out_since=since, losses=int(out))
+    conduct[lab] = replace(conduct[lab], standing=standing, timer=0, out_since=since, losses=int(out), by_silence=out)
     pledges[lab] = replace(pledges[lab], floor=pledges[lab].kept if out else 0)
     world.state = replace(world.state, conduct=conduct, pledges=pledges)
 

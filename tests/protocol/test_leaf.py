@@ -81,7 +81,7 @@ HEADERS: list[tuple[str, Edit, Reason]] = [
     ("of nobody", _set("author", ""), Reason.WRONG_AUTHOR),
     ("for another log", _set("origin", "beta.example/standstill"), Reason.WRONG_LOG),
     ("of no kind", _set("kind", 0), Reason.KIND_UNKNOWN),
-    ("of an unknown kind", _set("kind", 24), Reason.KIND_UNKNOWN),
+    ("of an unknown kind", _set("kind", 99), Reason.KIND_UNKNOWN),
     ("of a kind for record logs", _set("kind", header_pb2.KIND_CLOSING), Reason.WRONG_LOG),
     ("that skips a place", _set("sequence", 3), Reason.SEQUENCE_MISMATCH),
     ("that stands there already", _set("sequence", 1), Reason.SEQUENCE_MISMATCH),

@@ -8,13 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.overlap import merged_level, merged_rule, overlapped
+from protocol.overlap import merged_rule, overlapped
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import quantity_pb2 as q
 from tests.terms import LABS, PAUSE, SLOWDOWN, change, level, terms
 
 LABELS = [q.LABEL_TRAIN, q.LABEL_ROLLOUT, q.LABEL_EVAL, q.LABEL_INFERENCE]
 OLD = "0" * 64
+
+
+def _merged(new: pb.Level, old: pb.Level) -> pb.Level:
+    """A level under new terms, with older ones kept beside them."""
+    current, before = terms(), terms()
+    current.levels[new.rank - 1].CopyFrom(new)
+    before.levels[old.rank - 1].CopyFrom(old)
+    return overlapped(current, {new.rank: [(OLD, before)]}).levels[new.rank - 1]
 
 
 def _levels() -> st.SearchStrategy[pb.Level]:
@@ -49,12 +57,12 @@ def _admits(terms_: pb.Level, use: dict[q.Label.ValueType, tuple[int, int]]) -> 
 
 @given(_levels(), _levels(), st.dictionaries(st.sampled_from(LABELS), st.tuples(st.integers(0, 6), st.integers(0, 6))))
 def test_allows_exactly_what_both_allow(new: pb.Level, old: pb.Level, use: Any) -> None:
-    both = merged_level(new, old, "00000000")
+    both = _merged(new, old)
     assert _admits(both, use) is (_admits(new, use) and _admits(old, use))
 
 
 def _both(new: dict[str, Any], old: dict[str, Any]) -> pb.Level:
-    return merged_level(level("pause", PAUSE, **new), level("pause", PAUSE, **old), "00000000")
+    return _merged(level("pause", PAUSE, **new), level("pause", PAUSE, **old))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,7 @@ def test_returns_as_slowly_as_both(field: str, new: Any, old: Any, expected: Any
 
 def test_resumes_when_both_would() -> None:
     new, old = level("pause", PAUSE), level("pause", PAUSE, resume=terms().levels[0].resume)
-    both = merged_level(new, old, "00000000")
+    both = _merged(new, old)
     assert list(both.resume.all.of) == [old.resume, new.resume]
     assert both.trigger == new.trigger
 
@@ -162,3 +170,66 @@ def test_takes_several_older_terms_together() -> None:
     rule = {one.name: one for one in merged.rules}[merged.levels[1].lifted_by]
     first, last = rule.need.all.of
     assert [list(part.count.voters) for part in (*first.all.of, last)] == [list(LABS), ["alpha"], ["beta"]]
+
+
+def _standing(new: dict[str, Any], old: dict[str, Any]) -> pb.Agreement:
+    """Terms with another standing than the older ones that the pause keeps; a council of one beside the usual one."""
+    rules = [terms().rules[0], change(terms().rules[0], name="one", yes=1)]
+    now, before = (terms(rules=rules, standing=change(terms().standing, **one)) for one in (new, old))
+    return overlapped(now, {PAUSE: [(OLD, before)]})
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "expected"),
+    [
+        ({"breached": 1, "of_last": 5}, {"breached": 2, "of_last": 3}, {"breached": 2, "of_last": 3}),
+        ({"breached": 1, "of_last": 1}, {"breached": 3, "of_last": 9}, {"breached": 3, "of_last": 3}),
+        ({"release_notice_periods": 1}, {"release_notice_periods": 4}, {"release_notice_periods": 4}),
+        ({"release_notice_periods": 6}, {"release_notice_periods": 4}, {"release_notice_periods": 6}),
+        ({"back_after_periods": 9}, {"back_after_periods": 2}, {"back_after_periods": 2}),
+        ({"silence_out_periods": 5}, {"silence_out_periods": 8}, {"silence_out_periods": 8}),
+        ({"silence_out_periods": 5}, {"silence_out_periods": 0}, {"silence_out_periods": 0}),
+        ({"silence_out_periods": 0}, {"silence_out_periods": 5}, {"silence_out_periods": 0}),
+    ],
+)
+def test_releases_as_slowly_as_both(new: dict[str, int], old: dict[str, int], expected: dict[str, int]) -> None:
+    found = _standing(new, old).standing
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+@given(st.integers(1, 5), st.integers(0, 5), st.integers(1, 5), st.integers(0, 5), st.lists(st.booleans(), max_size=12))
+def test_who_is_accused_under_both_terms_would_be_under_each(
+    one: int, more: int, other: int, further: int, settled: list[bool]
+) -> None:
+    windows = [(one, one + more), (other, other + further)]
+    new, old = ({"breached": breached, "of_last": of_last} for breached, of_last in windows)
+    found = _standing(new, old).standing
+    accused = [sum(settled[-of_last:]) >= breached for breached, of_last in windows]
+    assert all(accused) >= (sum(settled[-found.of_last :]) >= found.breached)
+
+
+def _need(merged: pb.Agreement, name: str) -> pb.Need:
+    return {rule.name: rule.need for rule in merged.rules}[name]
+
+
+def test_releases_by_the_votes_of_both_and_holds_by_those_of_either() -> None:
+    by_vote = {"release": pb.RELEASE_ON_VOTE, "release_rule": "council", "hold_rule": "council"}
+    merged = _standing(by_vote | {"release_rule": "one", "hold_rule": "one"}, by_vote)
+    assert [part.count.k for part in _need(merged, merged.standing.release_rule).all.of] == [1, 2]
+    assert [part.count.k for part in _need(merged, merged.standing.hold_rule).any.of] == [1, 2]
+
+
+def test_where_a_vote_released_no_clock_releases_while_both_terms_hold() -> None:
+    by_vote = {"release": pb.RELEASE_ON_VOTE, "release_rule": "council", "hold_rule": "council"}
+    merged = _standing({}, by_vote)
+    assert merged.standing.release == pb.RELEASE_ON_VOTE
+    kept = {rule.name: rule for rule in merged.rules}
+    for name in (merged.standing.release_rule, merged.standing.hold_rule):
+        assert change(kept[name], name="council") == terms().rules[0]
+
+
+def test_the_same_standing_under_both_terms_is_that_standing() -> None:
+    by_vote = {"release": pb.RELEASE_ON_VOTE, "release_rule": "council", "hold_rule": "council"}
+    merged = _standing(by_vote, by_vote)
+    assert merged.standing == change(terms().standing, **by_vote)
+    assert [rule.name for rule in merged.rules] == ["council", "one"]

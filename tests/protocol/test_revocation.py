@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from protocol.bundle import verify_bundle
-from protocol.case import Case, build_case, needs
+from protocol.case import Case, build_case
+from protocol.case_needs import needs
 from protocol.errors import Reason
-from protocol.leaf import ReadLeaf
+from protocol.leaf import KeyRing, ReadLeaf
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
@@ -16,7 +19,7 @@ from tests.builders import World, key_set
 from tests.bundles import assess, chronicle, recorded
 from tests.protocol.bundle_parts import confirmed, failure
 from tests.protocol.window import slowdown
-from tests.scenes import LAB, NOW, SLOWED, Scene, honest
+from tests.scenes import LAB, NOW, SLOWED, Scene, honest, worst
 from tests.terms import LABS, agreement
 
 
@@ -63,6 +66,27 @@ def test_the_labs_word_under_its_next_key_takes_the_place_of_the_thiefs() -> Non
 
     assert [said.body.energy.value for said in case.attestations.values()] == [700]
     assert not case.repeated
+    # A theft costs no verdict, and nothing is hidden: what was taken back is counted.
+    appraisal = scene.appraise()
+    assert (appraisal.verdict, appraisal.codes) == (header_pb2.VERDICT_HONORED, [])
+    spots = appraisal.assessment.assurance.blind_spots
+    assert any(spot.startswith("1 statements on this period by revoked keys") for spot in spots)
+
+
+def test_a_stolen_word_that_nobody_says_anew_leaves_its_period_inconclusive() -> None:
+    scene = honest(without=["attestation"])
+    stolen = scene.attest(watt_hours=1)
+    revoke(scene, LAB, stolen.index)
+
+    assert scene.codes() == ["attestation-missing", "statement-refused"]
+    assert worst(scene) == header_pb2.VERDICT_INCONCLUSIVE
+
+
+def test_a_word_in_bad_form_that_is_said_anew_stays_a_finding() -> None:
+    scene = honest(without=["attestation"])
+    scene.say(LAB, builders.attestation(scene.agreement, NOW, start=1), period=NOW)
+    scene.attest()
+
     assert scene.codes() == ["statement-refused"]
 
 
@@ -177,3 +201,33 @@ def test_what_was_recorded_before_the_revocation_counts_in_a_bundle_that_shows_i
     # Without the closing between them nothing shows that the first came before.
     hidden = verify_bundle(encode(bundles.bundle(made, "gamma", 13)), made.agreement.digest)
     assert failure(hidden) == ("assessment", Reason.ASSESSMENT_DIFFERS)
+
+
+# -- of the registrar -------------------------------------------------------------------------------------------------
+
+
+def ring(version: int) -> KeyRing:
+    return KeyRing().after(key_set(bundles.VERA, version))
+
+
+@pytest.mark.parametrize(
+    ("signed_by", "holds"),
+    [((1, 1, 2, 2), True), ((1, 2, 2, 2), False), ((1, 1, 1, 2), False), ((1, 1, 2, 1), False)],
+    ids=["as recorded", "too early", "too late", "once more"],
+)
+def test_a_closing_is_signed_under_the_keys_that_it_records(signed_by: tuple[int, ...], holds: bool) -> None:
+    world = chronicle(5)
+    for version, period in zip(signed_by, (6, 7, 8, 9), strict=True):
+        bundles.honest(world, period - 1)
+        # The registrar's own log grows in every period, so that each closing says where it stands.
+        bundles.assess(world, "beta", period - 2)
+        if period == 8:
+            world[bundles.VERA].say(key_set(bundles.VERA, 2))
+        world.registrar.cursor = replace(world.registrar.cursor, keys=ring(version))
+        world.close(period)
+    bundles.assess(world, LAB, 6)
+
+    report = verify_bundle(encode(bundles.bundle(world, LAB, 6)), world.agreement.digest)
+
+    assert confirmed(report) is holds
+    assert holds or failure(report) == ("record", Reason.CLOSING_NOT_NEXT)

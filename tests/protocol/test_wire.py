@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pkgutil
+from importlib import import_module
+
 import pytest
 from google.protobuf.message import Message
 from hypothesis import given
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 
 from protocol import wire
 from protocol.errors import Reason, Refused
+from standstill import v1
 from standstill.v1 import agreement_pb2, condition_pb2, header_pb2, quantity_pb2
 from tests.protocol.refusals import refuses
 from tests.protocol.statement_cases import GOOD as GOOD_STATEMENTS
@@ -83,6 +87,16 @@ def test_writes_the_fields_in_the_order_of_their_numbers(kind: str) -> None:
     body = GOOD_STATEMENTS[kind][1]
     fields = [field for field, _ in body.ListFields()]
     assert wire.encode(body) == b"".join(_alone(body, field.name) for field in sorted(fields, key=lambda f: f.number))
+
+
+def test_no_message_that_is_signed_holds_a_map_whose_entries_could_be_written_in_any_order() -> None:
+    modules = [info.name for info in pkgutil.iter_modules(v1.__path__)]
+    names = [name for name in modules if name.endswith("_pb2") and not name.endswith("_service_pb2")]
+    found = [import_module(f"{v1.__name__}.{name}").DESCRIPTOR for name in names]
+    messages = [message for file in found for message in file.message_types_by_name.values()]
+    assert header_pb2.Header.DESCRIPTOR in messages
+
+    assert [one.full_name for one in messages if any(inner.GetOptions().map_entry for inner in one.nested_types)] == []
 
 
 def _alone(message: Message, name: str) -> bytes:

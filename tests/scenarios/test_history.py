@@ -6,7 +6,7 @@ says so: every explanation of a change ends in statements that somebody signed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import pytest
 
 from protocol.agreement import Agreement
 from protocol.conduct import DISCREPANT, HONORED
-from protocol.duty import duty
+from protocol.duty import GOVERNS_AFTER, duty
 from protocol.fold.work import Outcome, Transition
 from protocol.state import Membership, Stage, Standing
 from protocol.truth import Explained
@@ -39,6 +39,8 @@ from tests.builders import (
     terms,
     withdrawal,
 )
+from tests.bundles import conclude, deliveries
+from tests.explanations import refs
 
 CALL, LIFT, HOLD = decision_pb2.MOTION_CALL, decision_pb2.MOTION_LIFT, decision_pb2.MOTION_HOLD
 RESOLVE = decision_pb2.MOTION_RESOLVE
@@ -46,18 +48,9 @@ YES, BROKEN = header_pb2.VERDICT_HONORED, header_pb2.VERDICT_BREACHED
 Condition = condition_pb2.Condition
 
 
-def _leaves(explained: Explained) -> Iterator[Explained]:
-    yield explained
-    for part in explained.because:
-        yield from _leaves(part)
-
-
 def _signed_behind(world: World, explained: Explained) -> set[str]:
-    """The authors of the statements that an explanation rests on, each found in its author's log."""
-    refs = {ref for leaf in _leaves(explained) for ref in leaf.evidence}
-    names = {ref: world.agreement.logs[ref.origin] for ref in refs}
-    assert all(world[name].read[ref.index].identity == ref.identity for ref, name in names.items())
-    return set(names.values())
+    """The authors of the statements that an explanation rests on; that these stand there, every closing checks."""
+    return {world.agreement.logs[ref.origin] for ref in refs(explained)}
 
 
 def _live(world: World, verdicts: Mapping[str, header_pb2.Verdict.ValueType] | None = None) -> Outcome:
@@ -119,6 +112,7 @@ def test_national_popular_vote_binds_nobody_until_states_with_270_electors_have_
     # The last one tipped it, and all who had joined before are bound with it.
     assert weights[-2:] == [171, 270]
     assert [(one.before, one.after) for one in moved] == [(Stage.CALLED, Stage.WINDING)]
+    assert _signed_behind(world, moved[0].why) == set(joined)
 
 
 def _in_force() -> World:
@@ -134,7 +128,8 @@ def _in_force() -> World:
 def test_national_popular_vote_is_left_by_nobody_while_it_binds() -> None:
     # The compact's own article III: who repeals late takes part in this election all the same.
     world = _in_force()
-    world["illinois"].say(pledge())
+    world["illinois"].say(pledge(clause(1, NEVER)))
+    assert world.close().refusals == {}
     for _ in range(world.agreement.terms.pledge_notice_periods + 4):
         world.close()
         assert set(_kept(world).values()) == {1}
@@ -202,20 +197,38 @@ def test_withdrawal_from_a_treaty_takes_effect_after_its_notice_where_nothing_is
 def _asked() -> World:
     answered = change(terms().verification, clarification_answer_periods=5, no_answer=pb.NO_ANSWER_DISCREPANT)
     world = World(agreement(verification=answered)).found()
-    for _ in range(3):
-        _live(world)
+    _live(world)
+    deliveries(world)
+    _live(world)
+    _live(world)
     return world
 
 
 def test_a_question_that_nobody_answers_is_a_finding_when_its_time_is_over() -> None:
     world = _asked()
-    world["beta"].say(clarification(), inquiry=inquiry("alpha"))
+    question = world["beta"].say(clarification(), inquiry=inquiry("alpha"))
     found = []
     for _ in range(7):
         _live(world)
         found.append(world.state.conduct["alpha"].newest)
     assert found == [HONORED] * 5 + [DISCREPANT] * 2
     assert world.state.conduct["gamma"].newest == HONORED
+    # A verifier finds the same by itself, from when the state governs that says so, and names the question.
+    (waiting,) = world.state.inquiries.values()
+    late = waiting.period + 5 + GOVERNS_AFTER
+    for period in range(late - 2, late + 2):
+        said = conclude(world, "alpha", period)
+        assert said.codes == (["answer-overdue"] if period >= late else [])
+        assert said.verdict == (header_pb2.VERDICT_DISCREPANT if period >= late else header_pb2.VERDICT_HONORED)
+        assert conclude(world, "gamma", period).codes == []
+        _live(world)
+    (finding,) = conclude(world, "alpha", late).assessment.findings
+    assert finding.statements[0].identity == question.identity
+    # What was late stays late; from the answer on nothing is owed.
+    world["alpha"].say(reply(), inquiry=inquiry("alpha", question.identity))
+    _live(world)
+    _live(world)
+    assert [conclude(world, "alpha", period).codes for period in (late + 3, late + 4)] == [["answer-overdue"], []]
 
 
 def test_a_question_that_is_answered_in_time_leaves_nothing_behind() -> None:
@@ -288,10 +301,10 @@ def test_sanctions_do_not_return_when_all_vote_to_keep_the_relief() -> None:
 # A pause of laboratories: alpha trains on in secret; beta paused only because alpha would, gamma pauses anyway.
 
 
-def _paused(**standing: Any) -> World:
-    wanted = {"trigger": ALWAYS, "resume": NEVER, "mandate_periods": 200, "wind_down_periods": 0}
-    made = terms()
-    settings = change(made.standing, breached=1, release_notice_periods=3, back_after_periods=2, **standing)
+def _paused(hold_rule: str = "", **changes: Any) -> World:
+    wanted = {"trigger": ALWAYS, "resume": NEVER, "mandate_periods": 200, "wind_down_periods": 0} | changes
+    clocks = {"breached": 1, "release_notice_periods": 3, "back_after_periods": 2}
+    settings = change(terms().standing, **clocks, hold_rule=hold_rule)
     world = World(agreement(levels=[level("slowdown", 1), level("pause", PAUSE, **wanted)], standing=settings)).found()
     world["alpha"].say(pledge(clause(PAUSE)))
     world["beta"].say(pledge(clause(PAUSE, provided=keeps(PAUSE, "alpha"))))
@@ -327,6 +340,15 @@ def test_who_relied_on_a_lab_that_defects_is_released_after_its_notice_and_the_d
     # When alpha has honored its duty for long enough, beta is bound again.
     _until(world, Standing.RELIED)
     assert _kept(world) == dict.fromkeys(LABS, PAUSE)
+
+
+def test_a_pause_that_a_defection_suspends_names_the_breaches_and_what_brought_it_back() -> None:
+    world = _paused(binds=pb.BINDS_EVERYONE, snap_back=True)
+    for after, verdicts in ((Stage.SUSPENDED, {"alpha": BROKEN}), (Stage.WINDING, None)):
+        moved: list[Transition] = []
+        while not [one for one in moved if one.after is after]:
+            moved = _live(world, verdicts).transitions
+        assert _signed_behind(world, moved[0].why) == {"vera"}
 
 
 @pytest.mark.parametrize("held", [True, False], ids=["held", "not held"])

@@ -34,6 +34,7 @@ from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import audit_service_pb2 as audit
 from standstill.v1 import audit_service_pb2_grpc, envelope_pb2, header_pb2, log_service_pb2, log_service_pb2_grpc
 from tests import builders
+from tests.bodies import shipments_complete
 from tests.builders import LABS, START, handle, seed
 from verifier.config import AuditorSettings, PeerSettings, VerifierSettings
 from verifier.daemon import Daemon
@@ -290,6 +291,7 @@ class Cluster:
         if period > 2:
             self.attest(period - 1)
             self.meter(period - 1)
+            self.nodes["chipco"].say(shipments_complete(), period=period - 1)
         look(daemon)
         self.end(daemon, period)
 

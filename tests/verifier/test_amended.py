@@ -13,10 +13,11 @@ from daemon.clock import FileClock
 from daemon.log_store import LogStore
 from protocol import wire
 from protocol.agreement import Agreement
+from protocol.bundle import Report
 from protocol.in_force import in_force
 from protocol.leaf import Cursor
 from protocol.state import Membership
-from standstill.v1 import agreement_pb2, decision_pb2, membership_pb2
+from standstill.v1 import agreement_pb2, decision_pb2, header_pb2, membership_pb2
 from standstill.v1 import audit_service_pb2 as audit
 from tests import builders
 from tests.bodies import admission, amendment
@@ -86,6 +87,11 @@ def _acceded(agreement: Agreement, name: str, store: LogStore, clock: FileClock)
     return open_author(agreement, store, seeds_of(name), clock, cursor)
 
 
+def word_of(report: Report) -> str:
+    assert report.verdict is not None
+    return header_pb2.Verdict.Name(report.verdict).removeprefix("VERDICT_").lower()
+
+
 def test_follows_and_assesses_a_lab_that_was_admitted(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     daemon = cluster.open()
     cluster.begin(daemon)
@@ -117,5 +123,9 @@ def test_follows_and_assesses_a_lab_that_was_admitted(cluster: Cluster, monkeypa
     found = [verdict(daemon, "delta", period) for period in range(3, 7)]
     assert [one is None for one in found] == [True, True, False, False]
     assert "attestation" not in (found[2] or ("", 0, ""))[2].replace("EVIDENCE_ATTESTATION", "").lower()
+    # Its bundles derive again from the digest of the first terms, which did not know it; and so do those of founders.
+    reports = {(lab, period): cluster.bundle(lab, period) for lab in ("delta", "alpha") for period in (5, 6)}
+    assert [report.failed() for report in reports.values()] == [None] * 4
+    assert [said for said, _, _ in filter(None, found)] == [word_of(reports["delta", period]) for period in (5, 6)]
     labs = cluster.audit().GetState(audit.GetStateRequest()).labs
     assert [lab.lab for lab in labs] == ["alpha", "beta", "delta", "gamma"]

@@ -15,7 +15,11 @@ from daemon.leaf import StoredLeaf
 from protocol import appraisal
 from protocol.agreement import Agreement, read_agreement
 from protocol.case import Case
+from protocol.case_needs import Need
+from protocol.duty import Duty, duty
 from protocol.errors import Reason, Refused
+from protocol.leaf import ReadLeaf
+from protocol.state import State
 from protocol.wire import encode
 from standstill.v1 import agreement_pb2, compute_pb2, decision_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
@@ -25,6 +29,7 @@ from tests.verifier.cluster import METERED, VERA, Cluster, look, verdict, verdic
 from tests.verifier.test_record import killed_in
 from verifier.assessor import Assessor
 from verifier.daemon import Daemon
+from verifier.held import Held
 from verifier.schema import COUNTS, VERDICTS
 
 
@@ -423,6 +428,47 @@ def test_a_late_word_on_the_baseline_changes_every_later_period_that_is_a_share_
     assert [period for lab, period in seen if lab == "alpha"] == [3, 5, 6, 7, 8]
     assert [verdicts(daemon, period, ["alpha"]) for period in range(4, 9)] == [["honored"]] + [["breached"]] * 4
     assert measured.bundle("alpha", 7).failed() is None
+
+
+def test_a_baseline_is_read_once_and_again_when_a_word_on_it_is_added(
+    measured: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = slowed_down(measured, 6)
+    read, original = list[Need](), Held.needed
+
+    def needed(self: Held, need: Need, size: int) -> Iterator[ReadLeaf]:
+        read.append(need)
+        return original(self, need, size)
+
+    monkeypatch.setattr(Held, "needed", needed)
+    origin = measured.agreement.parties["alpha"].origin
+    baseline = Need(origin, header_pb2.KIND_COMPUTE_ATTESTATION, 2, 3)
+
+    for period in (7, 8):
+        measured.honest(daemon, period)
+    assert read
+    assert read.count(baseline) == 0
+
+    say_late(measured, daemon, about=3, now=9)
+    assert read.count(baseline) == 1
+
+
+@pytest.mark.parametrize(("about", "looked_at"), [(3, range(4, 13)), (5, range(6, 8))])
+def test_a_late_word_is_followed_only_while_something_remembers_its_period(
+    measured: Cluster, monkeypatch: pytest.MonkeyPatch, about: int, looked_at: range
+) -> None:
+    daemon = slowed_down(measured, 13)
+    asked = list[int]()
+
+    def owed(agreement: Agreement, state: State, lab: str, period: int) -> Duty:
+        asked.append(period)
+        return duty(agreement, state, lab, period)
+
+    monkeypatch.setattr("verifier.assessor.duty", owed)
+    found = list(daemon._assessor._windows("alpha", about, 12))
+
+    assert asked == list(looked_at)
+    assert found == (list(range(5, 13)) if about == 3 else [])
 
 
 def test_a_late_word_reaches_no_period_that_is_not_assessed_yet(

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
+from daemon.rows import identity_of
 from daemon.rpc_errors import refused_by
 from protocol.errors import Reason
 from protocol.state import Stage, read_state
@@ -121,7 +122,7 @@ def test_list_assessments_gives_the_newest_periods_first_within_bounds(cluster: 
     assert (one.lab, one.verdict, one.revision) == ("beta", header_pb2.VERDICT_HONORED, 1)
     assert one.details.record_period == 7
     stored = daemon._store.logs.leaf(one.statement.origin, one.statement.index)
-    assert stored.identity == one.statement.identity
+    assert identity_of(stored) == one.statement.identity
 
 
 def test_list_findings_gives_findings_with_their_place(cluster: Cluster) -> None:

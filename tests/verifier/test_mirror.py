@@ -34,9 +34,9 @@ def refused(party: Party, leaf: envelope_pb2.Leaf) -> Refused:
     return caught.value
 
 
-def test_rows_are_a_verifier_s_but_for_names_and_verdicts(party: Party) -> None:
+def test_rows_are_a_verifier_s_but_for_verdicts(party: Party) -> None:
     reads, _ = read_leaves(TERMS, start(party), party.leaves, bodies=Bodies.HELD)
-    expected = [store_leaf(leaf, read)._replace(identity=b"") for leaf, read in zip(party.leaves, reads, strict=True)]
+    expected = [store_leaf(leaf, read) for leaf, read in zip(party.leaves, reads, strict=True)]
 
     rows, cursor = read_mirrored(start(party), party.leaves)
 
@@ -101,7 +101,7 @@ def test_holds_a_leaf_without_a_usable_header_with_its_body_sealed(party: Party,
 
     (row,), _ = read_mirrored(start(party), [leaf])
 
-    assert (row.kind, row.period, row.audience, row.site) == (0, None, header_pb2.AUDIENCE_SEALED, b"")
+    assert (row.kind, row.period, row.audience) == (0, None, header_pb2.AUDIENCE_SEALED)
     assert (row.envelope, row.body) == (leaf.envelope, leaf.body)
 
 

@@ -16,6 +16,7 @@ import grpc
 
 from daemon.enrolment import write_config
 from daemon.fsck import fsck
+from daemon.rows import identity_of
 from protocol import merkle
 from protocol.checkpoint import open_checkpoint
 from protocol.keys import public_key
@@ -110,7 +111,7 @@ def test_nothing_is_contradicted_or_lost_when_the_verifier_is_killed(cluster: Cl
         hashes = [leaf.leaf_hash for leaf in daemon._store.logs.leaves(origin, 0, size)]
         assert seen == {merkle.root(hashes)}
     require_counts(daemon)
-    said = [(leaf.period, leaf.identity) for leaf in assessments(daemon, cluster)]
+    said = [(leaf.period, identity_of(leaf)) for leaf in assessments(daemon, cluster)]
     assert len(said) == len(set(said))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -80,6 +81,18 @@ def test_the_answers_are_the_same_after_its_processes_were_killed() -> None:
             os.kill(child, signal.SIGKILL)
 
         assert checker.begin([BAD["none"], *GOOD[1:]])() == [number > 0 for number in SIZES]
+
+
+def test_a_process_that_was_killed_is_asked_no_more() -> None:
+    before = set(children(os.getpid()))
+    with closing(SignatureChecker(2)) as checker:
+        os.kill(min(set(children(os.getpid())) - before), signal.SIGKILL)
+        assert all(checker.begin(GOOD)())
+        gone, alive = sorted(checker._workers, key=lambda worker: -worker.waiting)
+
+        assert all(checker.begin(GOOD)())
+
+    assert (gone.waiting, alive.waiting) == (math.inf, 0)
 
 
 def test_without_processes_whoever_waits_checks() -> None:

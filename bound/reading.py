@@ -34,6 +34,10 @@ _TRAINS: Final = frozenset({q.LABEL_TRAIN, q.LABEL_POST_TRAIN, q.LABEL_UNLABELLE
 """Labels that declare training, or count as it: what they hold is not covert."""
 
 
+HANDLE_DIGITS: Final = 8
+"""Digits by which a site is called, as everywhere that people read."""
+
+
 class Gap(Exception):
     """The record does not say enough for a bound; in words."""
 
@@ -151,7 +155,7 @@ def _site(
 ) -> Site:
     bodies = [attested[site.handle, period] for period in periods]
     return Site(
-        name=site.handle.hex(),
+        name=site.handle.hex()[:HANDLE_DIGITS],
         work=tuple(
             Work(name, _declared(case, name, bodies, len(table.groups)))
             for name, table in tables.items()

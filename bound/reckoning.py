@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bound.outcome import Outcome
     from protocol.case import Case
 
+CONTRADICTORY: Final = "no history that a solver could find fits what the sources say"
 MOST_TOLD: Final = 5
 """Lines of a story, and of what evidence is worth: the rest is small."""
 
@@ -37,14 +38,11 @@ def reckon(case: Case) -> tuple[pb.HiddenCompute, list[bytes]]:
         return pb.HiddenCompute(first_period=first, absent_because=str(gap)), []
     made, found = assemble(evidence), outcome(evidence)
     stated = pb.HiddenCompute(first_period=first, unbounded=found.unbounded)
-    proofs = [pack(found.floor_multipliers)] if found.floor_multipliers else []
-    if not proofs:
-        return pb.HiddenCompute(first_period=first, absent_because="no floor was found"), []
+    if not found.floor_multipliers or (found.bound is None and not found.unbounded):
+        return pb.HiddenCompute(first_period=first, absent_because=CONTRADICTORY), []
+    proofs = [pack(found.floor_multipliers)]
     stated.floor_proof = sha256(proofs[0]).digest()
     stated.floor.CopyFrom(_chip_seconds(_floor(made, proofs[0])))
-    if found.bound is None and not found.unbounded:
-        absent = "the sources contradict each other"
-        return pb.HiddenCompute(first_period=first, absent_because=absent), []
     if found.bound is not None:
         proofs.append(pack(found.bound_multipliers))
         stated.bound_proof = sha256(proofs[-1]).digest()

@@ -89,6 +89,7 @@ def perform(view: View, out: Path, trace: Trace | None, seed: int, *, answers: T
             bundles = _bundles(stage, out)
             view.verdicts({lab: stage.verdicts(lab, timeline.first, timeline.last) for lab in LABS})
             stage.ask("status")
+            stage.ask("lab", YOURS, "--period", f"P{timeline.bounded}")
             stage.ask("findings", CHEAT)
         finally:
             cluster.stop()
@@ -130,7 +131,7 @@ def _clear(out: Path) -> None:
 def _bundles(stage: Stage, out: Path) -> list[Path]:
     """Fetch the evidence for one honored period and for both cheats."""
     timeline = stage.timeline
-    wanted = [("alpha", timeline.cheat_b), (CHEAT, timeline.cheat_a), (CHEAT, timeline.cheat_b)]
+    wanted = [(YOURS, timeline.bounded), (CHEAT, timeline.cheat_a), (CHEAT, timeline.cheat_b)]
     paths = []
     for lab, period in wanted:
         request = audit_service_pb2.GetBundleRequest(lab=lab, period=period)

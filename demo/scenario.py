@@ -130,6 +130,11 @@ class Timeline:
         return self.cheat_a + 1 + self.gap
 
     @property
+    def bounded(self) -> int:
+        """Last period before the cheats whose verdict says how much could be hidden: one a day does."""
+        return self.cheat_a // DAY * DAY - 1
+
+    @property
     def last(self) -> int:
         """Last period played."""
         return self.cheat_b

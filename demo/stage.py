@@ -287,12 +287,23 @@ def cheat_a(stage: Stage) -> None:
     stage.play("cheat A", timeline.cheat_a, timeline.cheat_a + 1)
     honored = stage.all_honored(LABS, timeline.paused, timeline.cheat_a - 1)
     stage.claim(f"3 x {timeline.in_force} periods of the pause honored", honored)
+    _bounded(stage)
     caught = stage.verdicts(CHEAT, timeline.cheat_a, timeline.cheat_a)[timeline.cheat_a]
     codes = {finding.code for finding in caught.details.findings}
     stage.claim("cheat A: gamma is discrepant", caught.verdict == _DISCREPANT)
     stage.claim("cheat A: the meter contradicts gamma's energy", "meter-above-declared" in codes)
     honest = stage.all_honored(HONEST, timeline.cheat_a, timeline.cheat_a)
     stage.claim("cheat A: alpha and beta stay honored", honest)
+
+
+def _bounded(stage: Stage) -> None:
+    """The verdicts of the last day say how much could be hidden, and it is less than what matters."""
+    period = stage.timeline.bounded
+    matters = stage.cluster.agreement.terms.verification.significant_quantity_teraflop
+    hidden = [stage.verdicts(lab, period, period)[period].details.assurance.hidden_compute for lab in LABS]
+    most = max(one.bound.value for one in hidden)
+    less = all(one.HasField("bound") and one.bound.value < matters and not one.floor.value for one in hidden)
+    stage.claim(f"no lab can have hidden more than {most:,} TFLOP by P{period}; {matters:,} matter", less)
 
 
 def cheat_b(stage: Stage) -> None:

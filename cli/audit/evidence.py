@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Any, Final
 
 from cli.audit import words
 from cli.tables import Page, colored
-from standstill.v1 import agreement_pb2, assessment_pb2
+from standstill.v1 import agreement_pb2, assessment_pb2, quantity_pb2
 
 PRESENT: Final = assessment_pb2.EVIDENCE_STATE_PRESENT
 TENTHS: Final = "tenths of sigma"
@@ -100,18 +101,25 @@ def hidden_words(assurance: assessment_pb2.Assurance) -> Iterator[str]:
         return
     since = f"since P{hidden.first_period}"
     if hidden.HasField("bound"):
-        yield f"at most {hidden.bound.value:,} TFLOP of covert training fit the evidence {since}"
+        yield f"at most {_flop(hidden.bound)} of covert training fit the evidence {since}"
     for way in hidden.unbounded:
         yield f"unbounded {since} through {way}"
     yield f"declared falsely, in every history that fits: at least {hidden.floor.value // 3_600:,} chip-hours"
     for part in hidden.story:
-        yield f"the worst history: {part.operations.value:,} TFLOP by {part.channel}"
+        yield f"the worst history: {_flop(part.operations)} by {part.channel}"
     for left in hidden.resilience:
-        number = f"{left.bound.value:,} TFLOP" if left.HasField("bound") else f"nothing: {', '.join(left.opened)}"
-        yield f"if {', '.join(left.owners) or 'nobody'} lies, at most {number}"
+        most = (
+            f"at most {_flop(left.bound)}" if left.HasField("bound") else f"unbounded through {'; '.join(left.opened)}"
+        )
+        yield f"if {', '.join(left.owners) or 'nobody'} lies: {most}"
     for one in hidden.worth:
-        number = f"{one.bound.value:,} TFLOP" if one.HasField("bound") else "no bound still"
-        yield f"with {one.change}: {number}"
+        yield f"with {one.change}: {f'at most {_flop(one.bound)}' if one.HasField('bound') else 'unbounded still'}"
+
+
+def _flop(quantity: quantity_pb2.Quantity) -> str:
+    """Operations to three digits, rounded up: a bound must not look smaller than it is."""
+    with localcontext(prec=3, rounding=ROUND_CEILING):
+        return f"{+(Decimal(quantity.value) * 10**12):.2E} FLOP".replace("E+", "e")
 
 
 def hidden_data(assurance: assessment_pb2.Assurance) -> dict[str, Any] | None:

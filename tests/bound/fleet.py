@@ -105,7 +105,8 @@ def plan(rng: np.random.Generator, sites: int, periods: int) -> Floats:
     fleet = rng.integers(400, 4_000, sites)[:, None] * np.ones(periods)
     serving = fleet * rng.uniform(0.0, 0.6, (sites, 1))
     idle = (fleet - serving) * rng.uniform(0.0, 0.3, (sites, 1))
-    return np.stack([np.floor(serving), np.floor(idle), np.ceil(fleet - serving - idle)], axis=2)
+    declared: Floats = np.stack([np.floor(serving), np.floor(idle), np.ceil(fleet - serving - idle)], axis=2)
+    return declared
 
 
 def _share(rng: np.random.Generator, conduct: Conduct) -> Floats:

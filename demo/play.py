@@ -88,9 +88,8 @@ def perform(view: View, out: Path, trace: Trace | None, seed: int, *, answers: T
                 view.claims(stage.claims[before:])
             bundles = _bundles(stage, out)
             view.verdicts({lab: stage.verdicts(lab, timeline.first, timeline.last) for lab in LABS})
-            stage.ask("status")
-            stage.ask("lab", YOURS, "--period", f"P{timeline.bounded}")
-            stage.ask("findings", CHEAT)
+            for question in (["status"], ["lab", YOURS, "--period", f"P{timeline.bounded}"], ["findings", CHEAT]):
+                stage.ask(*question)
         finally:
             cluster.stop()
             _keep(cluster, out)

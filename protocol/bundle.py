@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from protocol.bundle_logs import BoundCheck
+    from protocol.case import Case
 
 __all__ = ["BEYOND", "MAX_BUNDLE_BYTES", "MEDIA_TYPE", "STEPS", "Report", "Result", "Step", "verify_bundle"]
 
@@ -200,8 +201,21 @@ def _record(view: View) -> tuple[Result, str]:
 
 def _assessment(view: View) -> tuple[Result, str]:
     """The checks, run again on these statements, give the assessment that the verifier signed, to the byte."""
-    bundle, agreement = view.bundle, view.terms
     view.stated = _stated(view)
+    view.case = _case(view)
+    derived = appraise(view.case, view.closings[0][1].state)
+    assert view.stated.header is not None  # noqa: S101 - a statement in good form has one
+    summary = view.stated.header.assessment
+    same = derived.verdict == summary.verdict and derived.assessment == view.stated.body
+    said = header_pb2.Verdict.Name(derived.verdict).removeprefix("VERDICT_").lower()
+    found = f"derived {said} with {', '.join(derived.codes) or 'no findings'}"
+    require(same, Reason.ASSESSMENT_DIFFERS, "assessment", found)
+    return Result.PASSED, found
+
+
+def _case(view: View) -> Case:
+    """What the bundle holds on the lab and the period, with the bound that the verifier states."""
+    bundle, agreement = view.bundle, view.terms
     # The state governs the period only if it was final two periods before (annex 1.7) and no later one governs it.
     governs = view.state.period is None or view.state.period + 2 <= bundle.period
     newest = view.closings[0][1].period + 2 > bundle.period
@@ -221,16 +235,8 @@ def _assessment(view: View) -> tuple[Result, str]:
         closed=[closing.period for _, closing in view.closings],
     )
     details: assessment_pb2.Assessment = view.stated.body  # type: ignore[assignment]
-    hidden = details.assurance.hidden_compute if details.assurance.HasField("hidden_compute") else None
-    view.case = replace(case, hidden=hidden)
-    derived = appraise(view.case, view.closings[0][1].state)
-    assert view.stated.header is not None  # noqa: S101 - a statement in good form has one
-    summary = view.stated.header.assessment
-    same = derived.verdict == summary.verdict and derived.assessment == view.stated.body
-    said = header_pb2.Verdict.Name(derived.verdict).removeprefix("VERDICT_").lower()
-    found = f"derived {said} with {', '.join(derived.codes) or 'no findings'}"
-    require(same, Reason.ASSESSMENT_DIFFERS, "assessment", found)
-    return Result.PASSED, f"{found}, from {len(leaves)} statements"
+    stated = details.assurance.HasField("hidden_compute")
+    return replace(case, hidden=details.assurance.hidden_compute if stated else None)
 
 
 def _stated(view: View) -> ReadLeaf:

@@ -111,7 +111,8 @@ def plan(rng: np.random.Generator, sites: int, periods: int) -> Floats:
 
 def _share(rng: np.random.Generator, conduct: Conduct) -> Floats:
     """Chips to divert at each site: 0.2 to 10 % of its fleet."""
-    return conduct.declared.sum(axis=2) * np.exp(rng.uniform(np.log(0.002), np.log(0.1)))
+    chips: Floats = conduct.declared.sum(axis=2) * np.exp(rng.uniform(np.log(0.002), np.log(0.1)))
+    return chips
 
 
 def _honest(rng: np.random.Generator, conduct: Conduct) -> None:

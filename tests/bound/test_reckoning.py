@@ -125,7 +125,7 @@ def test_a_gap_in_the_readings_is_a_site_without_a_meter() -> None:
 def test_energy_that_no_declared_work_draws_is_a_floor_above_nothing() -> None:
     def hungry(scene: Scene, period: int) -> None:
         scene.attest(period)
-        scene.read_meter(period=period, watt_hours=1_400)
+        scene.read_meter(period=period, watt_hours=3_000)
 
     case = _case(tell=hungry)
     stated, proofs = reckon(case)

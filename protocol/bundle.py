@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from protocol.bundle_logs import BoundCheck
     from protocol.case import Case
+    from protocol.duty import Duty
 
 __all__ = ["BEYOND", "MAX_BUNDLE_BYTES", "MEDIA_TYPE", "STEPS", "Report", "Result", "Step", "verify_bundle"]
 
@@ -202,7 +203,9 @@ def _record(view: View) -> tuple[Result, str]:
 def _assessment(view: View) -> tuple[Result, str]:
     """The checks, run again on these statements, give the assessment that the verifier signed, to the byte."""
     view.stated = _stated(view)
-    view.case = _case(view)
+    owed = duty(view.terms, view.state, view.bundle.lab, view.bundle.period)
+    leaves = _rested_on(view, owed)
+    view.case = _case(view, owed, leaves)
     derived = appraise(view.case, view.closings[0][1].state)
     assert view.stated.header is not None  # noqa: S101 - a statement in good form has one
     summary = view.stated.header.assessment
@@ -210,22 +213,25 @@ def _assessment(view: View) -> tuple[Result, str]:
     said = header_pb2.Verdict.Name(derived.verdict).removeprefix("VERDICT_").lower()
     found = f"derived {said} with {', '.join(derived.codes) or 'no findings'}"
     require(same, Reason.ASSESSMENT_DIFFERS, "assessment", found)
-    return Result.PASSED, found
+    return Result.PASSED, f"{found}, from {len(leaves)} statements"
 
 
-def _case(view: View) -> Case:
+def _rested_on(view: View, owed: Duty) -> list[ReadLeaf]:
+    """The statements of the bundle that the case rests on."""
+    wanted = needs(view.terms, owed, view.bundle.lab, view.bundle.period)
+    read = [leaf for found in view.leaves.values() for leaf in found]
+    return [leaf for leaf in read if _counts(view, leaf) and any(need.covers(leaf) for need in wanted)]
+
+
+def _case(view: View, owed: Duty, leaves: list[ReadLeaf]) -> Case:
     """What the bundle holds on the lab and the period, with the bound that the verifier states."""
-    bundle, agreement = view.bundle, view.terms
+    bundle = view.bundle
     # The state governs the period only if it was final two periods before (annex 1.7) and no later one governs it.
     governs = view.state.period is None or view.state.period + 2 <= bundle.period
     newest = view.closings[0][1].period + 2 > bundle.period
     require(governs and newest, Reason.STATE_DIFFERS, "bundle.state", f"does not govern period {bundle.period}")
-    owed = duty(agreement, view.state, bundle.lab, bundle.period)
-    wanted = needs(agreement, owed, bundle.lab, bundle.period)
-    read = [leaf for found in view.leaves.values() for leaf in found]
-    leaves = [leaf for leaf in read if _counts(view, leaf) and any(need.covers(leaf) for need in wanted)]
     case = build_case(
-        agreement,
+        view.terms,
         owed,
         bundle.lab,
         bundle.period,
@@ -273,12 +279,17 @@ def _recorded(view: View, leaf: ReadLeaf) -> int:
 
 def _bound(view: View) -> tuple[Result, str]:
     """Bound and floor follow from the evidence and their proofs, in whole numbers and without a solver."""
-    if view.case.hidden is None:
+    hidden = view.case.hidden
+    proofs = {sha256(proof).digest(): proof for proof in view.bundle.proofs}
+    named = {hidden.bound_proof, hidden.floor_proof} if hidden is not None else set()
+    require(
+        proofs.keys() <= named, Reason.BUNDLE_MALFORMED, "bundle.proofs", "proofs that the assessment does not name"
+    )
+    if hidden is None:
         return Result.PASSED, "none is stated"
     if view.check_bound is None:
         return Result.NOT_CHECKED, "no arithmetic for proofs at hand"
-    proofs = {sha256(proof).digest(): proof for proof in view.bundle.proofs}
-    return Result.PASSED, view.check_bound(view.case, view.case.hidden, proofs)
+    return Result.PASSED, view.check_bound(view.case, hidden, proofs)
 
 
 def _earlier(view: View) -> tuple[Result, str]:

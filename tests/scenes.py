@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from google.protobuf.message import Message
@@ -15,7 +15,7 @@ from protocol.case_needs import needs
 from protocol.checks import run_all
 from protocol.duty import Duty
 from protocol.leaf import ReadLeaf
-from standstill.v1 import compute_pb2, header_pb2
+from standstill.v1 import assessment_pb2, compute_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import builders
 from tests.bodies import shipments_complete
@@ -40,11 +40,13 @@ class Scene:
         duty: of the lab.
         agreement: the terms.
         record_period: period of the closing up to which the record is read.
+        hidden: what was reckoned of hidden compute, if a test says so.
     """
 
     duty: Duty = REPORTING
     agreement: Agreement = field(default_factory=strict_agreement)
     record_period: int = NOW + 1
+    hidden: assessment_pb2.HiddenCompute | None = None
 
     def __post_init__(self) -> None:
         self._parties: dict[str, Party] = {}
@@ -97,7 +99,7 @@ class Scene:
         wanted = needs(self.agreement, self.duty, LAB, NOW)
         leaves = [leaf for one in self._parties.values() for leaf in one.read]
         needed = [leaf for leaf in leaves if any(need.covers(leaf) for need in wanted)]
-        return build_case(
+        found = build_case(
             self.agreement,
             self.duty,
             LAB,
@@ -106,6 +108,7 @@ class Scene:
             needed,
             lambda leaf: self._recorded.get((leaf.origin, leaf.index), 0),
         )
+        return replace(found, hidden=self.hidden)
 
     def codes(self) -> list[str]:
         """Codes of all findings, sorted."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from bound.reckoning import check
 from demo.scenario import PARTIES, PRESET, Timeline, terms_of, terms_text
 from language.difference import differences
 from protocol.agreement import read_agreement
@@ -105,9 +106,9 @@ def test_every_claim_holds_and_every_bundle_verifies(done: Done) -> None:
     line, place, answer = Timeline(), done.place, done.answer
 
     pinned = bytes.fromhex((place / "out" / "trust").read_text())
-    reports = [verify_bundle((place / bundle).read_bytes(), pinned) for bundle in answer["data"]["bundles"]]
+    reports = [verify_bundle((place / bundle).read_bytes(), pinned, check) for bundle in answer["data"]["bundles"]]
     assert [(report.lab, report.period) for report in reports] == [
-        ("alpha", line.cheat_b),
+        ("alpha", line.bounded),
         ("gamma", line.cheat_a),
         ("gamma", line.cheat_b),
     ]

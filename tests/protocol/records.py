@@ -7,16 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from protocol.duty import Overdue
-from standstill.v1 import compute_pb2
+from standstill.v1 import assessment_pb2, compute_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import builders
 from tests.bodies import inquiry, reply
 from tests.builders import H100, PAUSE, PERIOD, quantity
+from tests.bundles import strict_agreement
 from tests.protocol.window import slowdown
 from tests.scenes import LAB, NOW, PAUSED, REPORTING, Scene, honest, use
 
 CAP = 10**9
 """Of the slowdown, in teraFLOP and in chip-seconds."""
+
+SIGNIFICANT = strict_agreement().terms.verification.significant_quantity_teraflop
 
 Make = Callable[[], Scene]
 
@@ -134,6 +137,19 @@ def read_twice(watt_hours: int) -> Scene:
 def paused(label: q.Label.ValueType, held: int = PERIOD) -> Scene:
     scene = honest(PAUSED, without=["attestation"])
     scene.attest(use=use((label, held), (q.LABEL_IDLE, 2 * PERIOD - held)))
+    return scene
+
+
+def reckoned(bound: int | None = SIGNIFICANT - 1, *, floor: int = 0, because: str = "") -> Scene:
+    """A period with which a bound falls due, and what was reckoned of it."""
+    worth = builders.change(strict_agreement().terms.verification, bound_every_periods=NOW + 1, bound_risk_ppm=50_000)
+    scene = honest(agreement=builders.agreement(verification=worth))
+    scene.hidden = assessment_pb2.HiddenCompute(absent_because=because)
+    if not because:
+        scene.hidden.floor.CopyFrom(quantity(floor, q.UNIT_CHIP_SECOND))
+        scene.hidden.unbounded.extend(["rented H100-SXM"] if bound is None else [])
+        if bound is not None:
+            scene.hidden.bound.CopyFrom(quantity(bound, q.UNIT_TERAFLOP))
     return scene
 
 

@@ -15,6 +15,7 @@ from tests.protocol.exempt import LIMIT, OTHER, exempted
 from tests.protocol.limits import grew, measured, ran, returning, sealed
 from tests.protocol.records import (
     CAP,
+    SIGNIFICANT,
     Make,
     answered,
     attested,
@@ -25,6 +26,7 @@ from tests.protocol.records import (
     paused,
     read_twice,
     received,
+    reckoned,
     resumed,
     sent,
     shipped,
@@ -43,6 +45,10 @@ INCONCLUSIVE, DISCREPANT, BREACHED = h.VERDICT_INCONCLUSIVE, h.VERDICT_DISCREPAN
 
 
 YIELDS: dict[str, tuple[h.Verdict.ValueType, Make, Make]] = {
+    "declared-falsely": (DISCREPANT, lambda: reckoned(floor=1), reckoned),
+    "bound-too-large": (INCONCLUSIVE, lambda: reckoned(SIGNIFICANT), reckoned),
+    "bound-open": (INCONCLUSIVE, lambda: reckoned(None), reckoned),
+    "bound-not-appraised": (INCONCLUSIVE, lambda: reckoned(because="nobody attested"), reckoned),
     "statement-refused": (INCONCLUSIVE, signed_by_nobody, honest),
     "log-equivocation": (BREACHED, lambda: with_misbehavior(LAB), lambda: with_misbehavior("beta")),
     "attestation-missing": (INCONCLUSIVE, lambda: silent(NOW + 1), honest),

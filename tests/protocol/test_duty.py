@@ -62,18 +62,20 @@ def test_owes_an_answer_once_its_time_is_over() -> None:
 
 def test_winds_down_before_a_level_binds_in_full() -> None:
     state = _with(pause=_bound(12))
-    assert duty(TERMS, state, "alpha", 11) == Duty(reports=True)
-    assert duty(TERMS, state, "alpha", 12) == Duty(winding=PAUSE, reports=True)
-    assert duty(TERMS, state, "alpha", 13) == Duty(level=PAUSE, episode=3, since=13, reports=True)
-    assert duty(TERMS, state, "beta", 13) == Duty(reports=True)
+    assert duty(TERMS, state, "alpha", 11) == Duty(reports=True, owed_since=2)
+    assert duty(TERMS, state, "alpha", 12) == Duty(winding=PAUSE, reports=True, owed_since=2)
+    assert duty(TERMS, state, "alpha", 13) == Duty(level=PAUSE, episode=3, since=13, reports=True, owed_since=2)
+    assert duty(TERMS, state, "beta", 13) == Duty(reports=True, owed_since=2)
 
 
 def test_keeps_the_highest_level_that_binds() -> None:
     both = _with(slowdown=_bound(5), pause=_bound(12))
-    assert duty(TERMS, both, "alpha", 12) == Duty(level=SLOWDOWN, episode=3, since=6, winding=PAUSE, reports=True)
-    assert duty(TERMS, both, "alpha", 13) == Duty(level=PAUSE, episode=3, since=13, reports=True)
+    assert duty(TERMS, both, "alpha", 12) == Duty(
+        level=SLOWDOWN, episode=3, since=6, winding=PAUSE, reports=True, owed_since=2
+    )
+    assert duty(TERMS, both, "alpha", 13) == Duty(level=PAUSE, episode=3, since=13, reports=True, owed_since=2)
     later = _with(slowdown=_bound(12), pause=_bound(5))
-    assert duty(TERMS, later, "alpha", 12) == Duty(level=PAUSE, episode=3, since=6, reports=True)
+    assert duty(TERMS, later, "alpha", 12) == Duty(level=PAUSE, episode=3, since=6, reports=True, owed_since=2)
 
 
 def test_stays_on_the_ramp_until_a_state_says_that_it_is_over() -> None:
@@ -145,11 +147,11 @@ def _returning(until: int, period: int) -> State:
 def test_returns_by_the_steps_of_the_ramp(period: int, share: int) -> None:
     found = duty(STEPPED, _returning(16, period), "alpha", period)
     assert (found.level, found.ramp_ppm) == (PAUSE, share)
-    assert found.beneath == (Duty(reports=True) if share else None)
+    assert found.beneath == (Duty(reports=True, owed_since=2) if share else None)
 
 
 def test_keeps_nothing_of_a_level_after_the_step_that_allows_everything() -> None:
-    assert duty(STEPPED, _returning(16, 15), "alpha", 15) == Duty(reports=True)
+    assert duty(STEPPED, _returning(16, 15), "alpha", 15) == Duty(reports=True, owed_since=2)
     assert duty(STEPPED, _returning(16, 14), "alpha", 14).level == PAUSE
 
 

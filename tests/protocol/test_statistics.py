@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.statistics import Z_MILLI, sigma, tolerance
+from protocol.statistics import Z_MILLI, quantile_milli, sigma, tolerance
 from tests.builders import quantity
 
 ppm = st.integers(0, 1_000_000)
@@ -40,3 +40,24 @@ def test_tolerance_is_z_times_the_joint_sigma_rounded_up(sigmas: list[int], shar
 def test_exact_counts_tolerate_nothing() -> None:
     assert sigma(quantity(2**63 - 1)) == 0
     assert tolerance([0, 0], 1_000) == 0
+
+
+@pytest.mark.parametrize(("share", "milli"), Z_MILLI.items())
+def test_finds_the_quantiles_of_the_table(share: int, milli: int) -> None:
+    assert quantile_milli(share * 1_000) == milli
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**9))
+def test_a_smaller_tail_lies_farther_out(one: int, other: int) -> None:
+    assert (quantile_milli(min(one, other))) >= quantile_milli(max(one, other))
+
+
+@given(st.integers(1, 499_000_000))
+def test_leaves_no_more_in_the_tail_than_was_asked_for(tail_ppb: int) -> None:
+    # The library's floats are good to 1e-9 of the tail here; one thousandth of a sigma is far more.
+    exact = NormalDist().inv_cdf(1 - tail_ppb / 10**9)
+    assert exact - 1e-6 <= quantile_milli(tail_ppb) / 1_000 < exact + 0.001_001
+
+
+def test_half_of_everything_lies_beyond_nothing() -> None:
+    assert quantile_milli(500_000_000) == quantile_milli(10**9) == 0

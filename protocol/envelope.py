@@ -12,9 +12,8 @@ the trusted public keys verifies.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol import wire
 from protocol.errors import Reason, Refused, require
@@ -30,8 +29,7 @@ MAX_ENVELOPE_SIGNATURES: Final = 64
 KEY_ID_BYTES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """One signature of an envelope.
 
     Attributes:
@@ -43,8 +41,7 @@ class Signature:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """An envelope as received: well-formed, nothing verified yet.
 
     Attributes:

@@ -10,9 +10,8 @@ proof: a proof does not fix them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol.errors import Reason, Refused, require
 
@@ -68,8 +67,7 @@ def root(hashes: Sequence[bytes]) -> bytes:
     return Frontier().append(hashes).root()
 
 
-@dataclass(frozen=True, slots=True)
-class Frontier:
+class Frontier(NamedTuple):
     """All that a growing tree must remember: the perfect subtrees of its left part, one per set bit of its size.
 
     Attributes:

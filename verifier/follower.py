@@ -166,7 +166,7 @@ class Follower:
         note = open_note(self._client.note(self._origin), [ed25519_verifier(self._log_key)])
         head = checkpoint_of(note, self._origin, self._log_key)
         # The log's own line alone: others that it adds, such as a false one in our name, would spoil ours.
-        signed = replace(note, signatures=note.verified[:1]).to_bytes()
+        signed = note._replace(signatures=note.verified[:1]).to_bytes()
         self._require_growth(head, signed)
         if self._cursor.index < head.size:
             self._catch_up(head)

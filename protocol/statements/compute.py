@@ -60,7 +60,7 @@ def _runs(body: pb.ComputeAttestation) -> None:
         require_quantity(run, "operations", q.UNIT_TERAFLOP, "attestation.runs")
 
 
-def _use(use: pb.Use, row: tuple[str, int, str], chips: set[str], agreement: Agreement) -> int:
+def _use(use: pb.Use, row: tuple[str, q.Label.ValueType, str], chips: set[str], agreement: Agreement) -> int:
     """Check one row of use, given its class, label and exemption; its chip-seconds."""
     where, (chip_class, label, exemption) = "attestation.use", row
     # With `if`, because it runs for every row of every attestation.

@@ -6,7 +6,6 @@ click, so that a command that only computes starts fast.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from enum import Enum, IntEnum
@@ -104,6 +103,9 @@ def answer(
         as_of: moment that the answer speaks of, Unix seconds.
         notes: sentences for people.
     """
+    # Imported by those who ask for it: most commands answer people.
+    import json
+
     envelope = {
         "schema": schema,
         "answer": answer,

@@ -155,9 +155,14 @@ class Author:
         cursor, leaves, reads = self._cursor, [], []
         time = self._time()
         for draft in drafts:
-            salts = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(SALT_BYTES)
+            drawn = secrets.token_bytes(2 * SALT_BYTES)
             leaf = write_leaf(
-                self._agreement, cursor, draft, salts=salts, time=time, seeds=self._signers(draft, cursor.keys)
+                self._agreement,
+                cursor,
+                draft,
+                salts=(drawn[:SALT_BYTES], drawn[SALT_BYTES:]),
+                time=time,
+                seeds=self._signers(draft, cursor.keys),
             )
             # Our own fresh signature needs no check, which would cost three times the signing.
             (read,), cursor = read_leaves(self._agreement, cursor, [leaf], verify=_trust_own)

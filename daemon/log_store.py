@@ -22,7 +22,7 @@ from daemon.schema import leaf_key
 from daemon.tile_cache import TileCache
 from protocol.checkpoint import parse_checkpoint
 from protocol.errors import Reason, Refused, require
-from protocol.merkle import EMPTY_ROOT, Frontier, split_hashes
+from protocol.merkle import EMPTY_ROOT, Frontier, Growth, split_hashes
 from protocol.tiles import (
     TILE_WIDTH,
     Tile,
@@ -96,7 +96,7 @@ class LogStore:
         origin: str,
         expected: Head,
         leaves: Sequence[StoredLeaf],
-        after: Frontier | None = None,
+        grown: Growth | None = None,
     ) -> Head:
         """Append leaves to the log whose head is `expected`, and return the new head.
 
@@ -105,7 +105,7 @@ class LogStore:
             origin: the log.
             expected: where the writer thinks that the log ends.
             leaves: what follows.
-            after: the frontier with these leaves, from a caller that has rebuilt the tree already.
+            grown: what these leaves make of the tree, from a caller that has rebuilt it already.
 
         Raises:
             Refused: UNKNOWN_ORIGIN; :class:`Conflict` where the head is another or an index is not the next one.
@@ -115,15 +115,14 @@ class LogStore:
             raise Conflict(origin, f"expected leaves from index {expected.size} on without gaps")
         if not leaves:
             return expected
-        hashes = [leaf.leaf_hash for leaf in leaves]
-        after = after or frontier.append(hashes)
+        after, completed = grown or frontier.grow([leaf.leaf_hash for leaf in leaves])
         head = Head(after.size, after.root())
         self._swap_head(tx, origin, log_id, expected, head, after)
         # The number of the log stands in the statement, so that the leaves are the rows.
         insert = self.database.sql(sql.INSERT.format(log_id=log_id, first=leaf_key(log_id, 0)))
         rows = list(map(tuple, leaves))  # drivers bind plain tuples faster than named ones
         self.database.cursor(tx).executemany(insert, rows)
-        edge = self._write_tiles(tx, origin, log_id, expected, hashes)
+        edge = self._write_tiles(tx, origin, log_id, expected, completed)
         self._ends[origin] = _End(log_id, head, after, edge)
         return head
 
@@ -162,9 +161,9 @@ class LogStore:
             raise Conflict(origin, f"expected size {expected.size}, found that another writer was first")
 
     def _write_tiles(
-        self, tx: Connection, origin: str, log_id: int, expected: Head, hashes: Sequence[bytes]
+        self, tx: Connection, origin: str, log_id: int, expected: Head, completed: Sequence[Sequence[bytes]]
     ) -> tuple[bytes, ...]:
-        """Write the tiles that these leaf hashes complete or grow; returns the hashes of the last one at level 0."""
+        """Write the tiles that hold what was completed; returns the last one at level 0, if that is partial."""
         end = self._ends.get(origin)
 
         def read_tile(tile: TileId) -> Tile:
@@ -174,7 +173,7 @@ class LogStore:
 
         rest: tuple[bytes, ...] = ()
         rows = []
-        for name, tile in new_tiles(expected.size, hashes, read_tile):
+        for name, tile in new_tiles(expected.size, completed, read_tile):
             if name.level == 0 and name.width < TILE_WIDTH:
                 rest = tile.hashes
             else:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol import hidden_compute
 from protocol.checks import halt, run_all, signatures
@@ -21,8 +20,7 @@ MAX_FINDINGS_BYTES: Final = 48 << 10
 """Most bytes of findings in an assessment, which as a statement's body has 65,535 in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Appraisal:
+class Appraisal(NamedTuple):
     """A verdict with its grounds.
 
     Attributes:

@@ -8,9 +8,8 @@ order; a step that fails leaves those after it *not checked*, which is never *pa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.agreement import pin, read_agreement
 from protocol.appraisal import appraise
@@ -50,8 +49,7 @@ MAX_BUNDLE_BYTES: Final = 64 << 20
 """Most bytes of a bundle: a lab with 1,000 sites and a 30-day cap takes about 40 MB at the quarter's end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step of a verification, with its result and what was found."""
 
     name: str
@@ -60,8 +58,7 @@ class Step:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What follows from a bundle.
 
     Attributes:
@@ -109,7 +106,7 @@ def verify_bundle(data: bytes, pinned: bytes | None, check_bound: BoundCheck | N
     if stated is None:
         return report
     summary = stated.header.assessment
-    return replace(report, verdict=summary.verdict, assessment=stated.body, revision=summary.revision)
+    return report._replace(verdict=summary.verdict, assessment=stated.body, revision=summary.revision)
 
 
 def _format(view: View) -> tuple[Result, str]:

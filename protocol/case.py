@@ -8,7 +8,7 @@ code.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from protocol.case_needs import baselines
 from protocol.errors import Reason, Refused
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 B = TypeVar("B", bound="Message")
 
 
-@dataclass(frozen=True, slots=True)
-class Cited(Generic[B]):
+class Cited(NamedTuple, Generic[B]):
     """A statement with its place.
 
     Attributes:

@@ -11,7 +11,7 @@ others may carry them, and may be signed under a name that is not their origin: 
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from protocol.errors import Reason, Refused, require
 from protocol.merkle import EMPTY_ROOT, HASH_BYTES
@@ -28,8 +28,7 @@ from protocol.note import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """What a log says of itself.
 
     Attributes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.agreement_limits import MAX_PERIODS
 from protocol.state import Conduct, Standing
@@ -71,8 +71,7 @@ def revise(conduct: Conduct, ago: int, verdict: str) -> Conduct:
     return replace(conduct, settled=settled, honored=honored, newest=verdict if ago == 0 else conduct.newest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grounds:
+class Grounds(NamedTuple):
     """What moves a lab's standing beside its own conduct.
 
     Attributes:

@@ -13,8 +13,7 @@ must mean one witness. Types 0x05 and 0x06 are recognised as keys and ignored as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol.errors import Reason, require
 from protocol.keys import SIGNATURE_BYTES, public_key, sign, verify
@@ -33,8 +32,7 @@ MAX_TIME: Final = 2**63 - 1
 _TIME_BYTES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Cosignature:
+class Cosignature(NamedTuple):
     """A verified cosignature.
 
     Attributes:

@@ -7,8 +7,7 @@ a missing or recused voter never lowers the bar.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.errors import Reason, Refused
 from protocol.needs import met, need_of
@@ -48,8 +47,7 @@ TIGHTENING: Final = frozenset({pb.MOTION_CALL, pb.MOTION_RATIFY, pb.MOTION_RENEW
 """Motions that a party may vote on while it is leaving (annex 3.4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What ballots ask for. Ballots count together if all of this is the same.
 
     Attributes:
@@ -83,8 +81,7 @@ def asked_by(ballot: pb.Ballot) -> Asked:
     return Asked(ballot.motion, ballot.level, ballot.episode, ballot.about, ballot.asked, ballot.rule)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """The count of a rule on what is asked.
 
     Attributes:

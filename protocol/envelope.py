@@ -12,9 +12,8 @@ the trusted public keys verifies.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol import wire
 from protocol.errors import Reason, Refused, require
@@ -30,8 +29,7 @@ MAX_ENVELOPE_SIGNATURES: Final = 64
 KEY_ID_BYTES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """One signature of an envelope.
 
     Attributes:
@@ -43,8 +41,7 @@ class Signature:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """An envelope as received: well-formed, nothing verified yet.
 
     Attributes:
@@ -93,7 +90,9 @@ def seal(payload_type: str, payload: bytes, seeds: Sequence[bytes]) -> bytes:
     for seed in seeds:
         message.signatures.add(keyid=key_id(public_key(seed)), sig=sign(seed, signed))
     data = message.SerializeToString()
-    parse_message(data)
+    if len(data) > MAX_ENVELOPE_BYTES:
+        raise Refused(Reason.MESSAGE_TOO_LARGE, "envelope", f"{len(data)} bytes, at most {MAX_ENVELOPE_BYTES}")
+    _require_form(message)
     return data
 
 
@@ -115,13 +114,18 @@ def from_message(message: envelope_pb2.Envelope) -> Envelope:
 def parse_message(data: bytes) -> envelope_pb2.Envelope:
     """As :func:`parse_envelope`, the message itself: for readers of very many."""
     message = wire.parse(envelope_pb2.Envelope, data, "envelope", MAX_ENVELOPE_BYTES)
+    _require_form(message)
+    return message
+
+
+def _require_form(message: envelope_pb2.Envelope) -> None:
+    """A payload type, and a number of signatures that a reader takes."""
     if not message.payload_type:
         raise Refused(Reason.PAYLOAD_TYPE_EMPTY, "payload_type", "expected a media type, found nothing")
     count = len(message.signatures)
     if not 0 < count <= MAX_ENVELOPE_SIGNATURES:
         reason = Reason.ENVELOPE_SIGNATURES if count else Reason.ENVELOPE_UNSIGNED
         raise Refused(reason, "signatures", f"expected 1 to {MAX_ENVELOPE_SIGNATURES}, found {count}")
-    return message
 
 
 def signers(envelope: Envelope, keys: Iterable[bytes]) -> frozenset[bytes]:

@@ -6,8 +6,7 @@ Use that names an exemption counts in that exemption's ledger and nowhere else i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from standstill.v1.compute_pb2 import Use
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
+class Allowance(NamedTuple):
     """What limits work under an exemption in a period.
 
     Attributes:

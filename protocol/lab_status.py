@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from protocol.conduct import BREACHED, DISCREPANT, HONORED, INCONCLUSIVE, Freshness, freshness
@@ -98,7 +97,7 @@ def lab_status(agreement: Agreement, state: State, lab: str, status: pb.PartySta
     if status in _VERDICT:
         newest = conduct.newest or (conduct.settled[-1] if conduct.settled else "")
         found = _settled(lab, _VERDICT[status], newest)
-        return replace(found, evidence=verdicts_on(agreement, state, lab, newest))
+        return found._replace(evidence=verdicts_on(agreement, state, lab, newest))
     if status in _FRESHNESS:
         heard = freshness(conduct.silent, agreement.terms.freshness)
         return Explained(of(heard in _FRESHNESS[status]), f"{lab}: {heard}")

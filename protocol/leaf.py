@@ -145,8 +145,7 @@ def verify_in_turn(claims: Sequence[Claim]) -> list[bool]:
     return [signature_holds(*claim) for claim in claims]
 
 
-@dataclass(frozen=True, slots=True)
-class Unchecked:
+class Unchecked(NamedTuple):
     """Signatures of leaves that were read, still to be checked.
 
     Attributes:

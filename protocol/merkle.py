@@ -10,9 +10,8 @@ proof: a proof does not fix them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol.errors import Reason, Refused, require
 
@@ -68,8 +67,7 @@ def root(hashes: Sequence[bytes]) -> bytes:
     return Frontier().append(hashes).root()
 
 
-@dataclass(frozen=True, slots=True)
-class Frontier:
+class Frontier(NamedTuple):
     """All that a growing tree must remember: the perfect subtrees of its left part, one per set bit of its size.
 
     Attributes:
@@ -82,19 +80,25 @@ class Frontier:
 
     def append(self, hashes: Sequence[bytes]) -> Frontier:
         """The frontier after these leaf hashes; this one is unchanged."""
+        return self.grow(hashes).frontier
+
+    def grow(self, hashes: Sequence[bytes]) -> Growth:
+        """As :meth:`append`, with every perfect subtree that these leaf hashes complete."""
         old = list(self.subtrees)
         row: Sequence[bytes] = hashes
         kept: list[bytes] = []
+        completed: list[Sequence[bytes]] = []
         size, level = self.size, 0
         # Row by row instead of leaf by leaf: a batch costs one hash per node and no branch per leaf.
         while row:
+            completed.append(row)
             if size >> level & 1:
                 row = [old.pop(), *row]
             if len(row) & 1:
                 kept.append(row[-1])
             row = parents(row)
             level += 1
-        return Frontier(size + len(hashes), (*old, *reversed(kept)))
+        return Growth(Frontier(size + len(hashes), (*old, *reversed(kept))), completed)
 
     def root(self) -> bytes:
         """The root (32 bytes) of the tree."""
@@ -116,6 +120,19 @@ class Frontier:
         exact = len(data) == expected and size <= MAX_TREE_SIZE
         require(exact, Reason.FRONTIER_MALFORMED, "", f"expected {expected} bytes, found {len(data)}")
         return cls(size, tuple(split_hashes(data[_SIZE_BYTES:])))
+
+
+class Growth(NamedTuple):
+    """What leaf hashes make of a tree.
+
+    Attributes:
+        frontier: after them.
+        completed: the perfect subtrees that they complete, 32 bytes each, from left to right: at place k those over 2^k
+            leaves, at place 0 the leaf hashes themselves. It ends where none is completed.
+    """
+
+    frontier: Frontier
+    completed: Sequence[Sequence[bytes]]
 
 
 def split_hashes(data: bytes) -> list[bytes]:

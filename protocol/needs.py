@@ -10,11 +10,10 @@ quorum of classes is `all` of counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 from operator import mul
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.truth import Explained, Truth, all_of, any_of, counted
 from protocol.truth import of as truth_of
@@ -30,8 +29,7 @@ MAX_SPLITS: Final = 1 << 16
 """Most ways of dividing the groups that are tried one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Voter:
+class Voter(NamedTuple):
     """Who may vote.
 
     Attributes:
@@ -49,8 +47,7 @@ class Voter:
     key: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Electorate:
+class Electorate(NamedTuple):
     """Every voter of an agreement.
 
     Attributes:

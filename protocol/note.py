@@ -15,11 +15,10 @@ from base64 import b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum, unique
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from protocol.errors import Reason, Refused, require
 from protocol.keys import KEY_BYTES, admit_public_key, public_key, sign, verify
@@ -62,8 +61,7 @@ _KEY_LENGTHS: Final = {
 """Types whose key id is the recommended one, with the length of their public keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class VerifierKey:
+class VerifierKey(NamedTuple):
     """A public key with its name: the parsed form of a vkey.
 
     Attributes:
@@ -84,8 +82,7 @@ class VerifierKey:
         return f"{self.name}+{self.key_id.hex()}+{material}"
 
 
-@dataclass(frozen=True, slots=True)
-class NoteSignature:
+class NoteSignature(NamedTuple):
     """One signature line: the key's name and id, and the signature bytes after the id."""
 
     name: str
@@ -97,8 +94,7 @@ class NoteSignature:
         return f"{_EM_DASH}{self.name} {b64encode(self.key_id + self.signature).decode()}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """A parsed note.
 
     Attributes:
@@ -120,8 +116,7 @@ class Note:
         return any((entry.name, entry.key_id) == (key.name, key.key_id) for entry in self.verified)
 
 
-@dataclass(frozen=True, slots=True)
-class Verifier:
+class Verifier(NamedTuple):
     """A trusted key and how its signatures are checked.
 
     Attributes:

@@ -6,8 +6,7 @@ adds to them. They do not depend on which labels a cap or a level counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.statements.quantities import TRAINING
 
@@ -25,8 +24,7 @@ WHOLE: Final = 1_000_000
 """Parts per million."""
 
 
-@dataclass(frozen=True, slots=True)
-class PastWork:
+class PastWork(NamedTuple):
     """What was attested of some periods. `Done` gives by label the chip-seconds, and the teraFLOP as far as stated.
 
     Attributes:

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol import conditions
 from protocol.pledge_formula import ALWAYS, Clause, Fixed, Formula, Join, Keeps, Weighs
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 _GROUPS: Final = frozenset({"all", "any", "at_least"})
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """What a problem was compiled from.
 
     Attributes:

@@ -5,9 +5,8 @@ All of it counts the calendar, so that a stretch in which nothing could be recor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import gcd
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from standstill.v1 import condition_pb2 as pb
@@ -19,8 +18,7 @@ SAMPLES: Final = 32
 """Steps of the grid on which earlier values are kept, over the longest distance that a trend looks back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(NamedTuple):
     """Two reports of one source.
 
     Attributes:

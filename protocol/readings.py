@@ -5,8 +5,7 @@ A source is a control group: of its reports on a lab the newest counts. Ages cou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from protocol.progress import Growth, read_samples
 from protocol.source_rules import reporters
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence(Generic[T]):
+class Evidence(NamedTuple, Generic[T]):
     """What the record holds for a test of one lab or event.
 
     Attributes:
@@ -40,8 +38,7 @@ class Evidence(Generic[T]):
     missing: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The newest report of a control group on a lab."""
 
     reporter: str

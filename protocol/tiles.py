@@ -149,24 +149,24 @@ def edge_tiles(size: int) -> tuple[TileId, ...]:
     return tuple(tiles)
 
 
-def new_tiles(old_size: int, hashes: Sequence[bytes], read_tile: ReadTile) -> list[tuple[TileId, Tile]]:
-    """The tiles to write when leaf `hashes` are appended to a tree of `old_size`, lowest level first.
+def new_tiles(old_size: int, completed: Sequence[Sequence[bytes]], read_tile: ReadTile) -> list[tuple[TileId, Tile]]:
+    """The tiles to write when a tree of `old_size` has grown, lowest level first.
 
     Every tile that gains a hash is there once, at its new width; of the old tree only its partial tiles are read.
+
+    Args:
+        old_size: before it grew.
+        completed: as of :class:`protocol.merkle.Growth`; what a tile holds is there already.
+        read_tile: reads a tile of the old tree.
     """
     written: list[tuple[TileId, Tile]] = []
-    level, row = 0, list(hashes)
-    while row:
+    for level, row in enumerate(completed[::TILE_HEIGHT]):
         index, width = divmod(old_size >> TILE_HEIGHT * level, TILE_WIDTH)
         if width:
-            row = [*read_tile(TileId(level, index, width)).hashes, *row]
-        above = []
+            row = (*read_tile(TileId(level, index, width)).hashes, *row)  # noqa: PLW2901 - the row that tiles are cut of
         for start in range(0, len(row), TILE_WIDTH):
             tile = Tile(tuple(row[start : start + TILE_WIDTH]))
             written.append((TileId(level, index + start // TILE_WIDTH, len(tile.hashes)), tile))
-            if len(tile.hashes) == TILE_WIDTH:
-                above.append(tile.root())
-        level, row = level + 1, above
     return written
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from daemon.leaf import StoredLeaf
     from protocol.agreement import Agreement
     from protocol.leaf import Claim
-    from protocol.merkle import Frontier
+    from protocol.merkle import Frontier, Growth
     from standstill.v1 import envelope_pb2
     from verifier.store import VerifierStore
 
@@ -98,10 +98,10 @@ _Read = tuple[list[bytes], Cursor, "Callable[[], list[StoredLeaf]]"]
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """Leaves that are proven part of the signed head, with the cursor and the frontier after them."""
+    """Leaves that are proven part of the signed head, with the cursor after them and what they make of the tree."""
 
     cursor: Cursor
-    frontier: Frontier
+    grown: Growth
     batches: Sequence[Callable[[], list[StoredLeaf]]]
 
 
@@ -166,7 +166,7 @@ class Follower:
         note = open_note(self._client.note(self._origin), [ed25519_verifier(self._log_key)])
         head = checkpoint_of(note, self._origin, self._log_key)
         # The log's own line alone: others that it adds, such as a false one in our name, would spoil ours.
-        signed = replace(note, signatures=note.verified[:1]).to_bytes()
+        signed = note._replace(signatures=note.verified[:1]).to_bytes()
         self._require_growth(head, signed)
         if self._cursor.index < head.size:
             self._catch_up(head)
@@ -196,15 +196,15 @@ class Follower:
             rows = [row for batch in chunk.batches for row in batch()]
             with self._store.logs.transaction() as tx:
                 held = self._store.logs.head(self._origin, tx=tx)
-                self._store.logs.append(tx, self._origin, held, rows, chunk.frontier)
-            self._cursor, self._frontier = chunk.cursor, chunk.frontier
+                self._store.logs.append(tx, self._origin, held, rows, chunk.grown)
+            self._cursor, self._frontier = chunk.cursor, chunk.grown.frontier
 
     def _chunks(self, head: Checkpoint) -> Iterator[_Chunk]:
         """Fetch and read, chunk by chunk, up to the head or until told to stop."""
         cursor, frontier = self._cursor, self._frontier
         while cursor.index < head.size and not self._stop.is_set():
             chunk = self._read_chunk(head, cursor, frontier)
-            cursor, frontier = chunk.cursor, chunk.frontier
+            cursor, frontier = chunk.cursor, chunk.grown.frontier
             yield chunk
 
     def _read_chunk(self, head: Checkpoint, cursor: Cursor, frontier: Frontier) -> _Chunk:
@@ -212,18 +212,20 @@ class Follower:
         end = min(head.size, cursor.index + self._handling.chunk)
         read = self._read_mirrored if self._handling.witness.seed is None else self._read_signed
         batches: list[Callable[[], list[StoredLeaf]]] = []
+        hashes: list[bytes] = []
         taken = 0
         for leaves, size in self._client.leaves(self._origin, cursor.index, end):
-            hashes, cursor, rows = read(cursor, leaves)
-            frontier = frontier.append(hashes)
+            found, cursor, rows = read(cursor, leaves)
+            hashes += found
             batches.append(rows)
             taken += size
             if taken >= CHUNK_BYTES:
                 break
         complete = cursor.index == end or taken >= CHUNK_BYTES
         require(complete, Reason.LEAF_WITHHELD, self._origin, f"{cursor.index} of {end} leaves were served")
-        self._client.require_part_of(head, frontier)
-        return _Chunk(cursor, frontier, batches)
+        grown = frontier.grow(hashes)
+        self._client.require_part_of(head, grown.frontier)
+        return _Chunk(cursor, grown, batches)
 
     def _read_signed(self, cursor: Cursor, leaves: Sequence[envelope_pb2.Leaf]) -> _Read:
         """Read leaves as a verifier: every rule now, every signature in the background."""

@@ -9,8 +9,7 @@ A check says what it found and what it means by itself; the verdict is drawn fro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.checks import (
     answers,
@@ -37,8 +36,7 @@ if TYPE_CHECKING:
     from standstill.v1.assessment_pb2 import Finding
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A row of the table.
 
     Attributes:

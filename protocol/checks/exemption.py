@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from protocol.checks.finding import BREACHED, INCONCLUSIVE, figure, finding
 from protocol.exemptions import Allowance, allowances, exemption_of
@@ -25,8 +24,7 @@ CODES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class Ledger(NamedTuple):
     """What may be done under an exemption, and what was.
 
     Attributes:

@@ -52,7 +52,7 @@ def _moved(work: Work, rank: int, terms: agreement_pb2.Level) -> LevelState:
     if after.brake_left:
         text = f"a brake for {counted(after.brake_left, 'more period')}, until period {after.brake_cap} at the latest"
         found = work.reasons[rank]
-        work.reasons[rank] = replace(found, because=(*found.because, Explained(Truth.TRUE, text)))
+        work.reasons[rank] = found._replace(because=(*found.because, Explained(Truth.TRUE, text)))
     return after
 
 
@@ -79,7 +79,7 @@ def _events(work: Work, rank: int, terms: agreement_pb2.Level) -> tuple[LevelSta
     lift = why.get(Event.LIFT)
     if lift is not None:
         # A lift is more than a condition that holds now: it must have held for so many steps.
-        why[Event.LIFT] = replace(lift, value=truth_of(level.ready >= terms.steady_steps))
+        why[Event.LIFT] = lift._replace(value=truth_of(level.ready >= terms.steady_steps))
     return level, why | {event: Explained(Truth.TRUE, f"{event}, by the clock") for event in clocks}
 
 

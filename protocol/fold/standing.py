@@ -105,7 +105,7 @@ def _moved(work: Work, lab: str, conduct: Conduct, spoken_of: Iterable[int]) -> 
     grounds = Grounds(last=last, closing=work.record.closing.period, vacated=frozenset(vacated))
     if conduct.standing is Standing.ACCUSED:
         held, released = (_carried(work, motion, lab, conduct) for motion in _VOTES)
-        grounds = replace(grounds, held=held, released=released)
+        grounds = grounds._replace(held=held, released=released)
     return move(conduct, terms, grounds)
 
 

@@ -5,8 +5,7 @@ A new statement is one message in proto/, one validator in a module here, and on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from protocol.statements import assessment, compute, decision, evidence, inquiry, membership, pledge, record
 from standstill.v1 import agreement_pb2 as agreement_pb
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
     Validator = Callable[[Any, pb.Header, Agreement], None]
 
 
-@dataclass(frozen=True, slots=True)
-class KindRule:
+class KindRule(NamedTuple):
     """What holds for every statement of a kind.
 
     Attributes:

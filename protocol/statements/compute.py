@@ -36,11 +36,11 @@ def attestation(body: pb.ComputeAttestation, header: Header, agreement: Agreemen
         require_class(item.chip_class, agreement, "attestation.inventory")
         require_count(item, "chips", "attestation.inventory")
     uses = list(body.use)
-    rows = {(row.chip_class, row.label, row.exemption) for row in uses}
-    require(len(rows) == len(uses), Reason.ROW_TWICE, "attestation.use", "each class, label and exemption once")
+    rows = [(row.chip_class, row.label, row.exemption) for row in uses]
+    require(len(set(rows)) == len(rows), Reason.ROW_TWICE, "attestation.use", "each class, label and exemption once")
     held = 0
-    for use in uses:
-        held += _use(use, chips, agreement)
+    for use, row in zip(uses, rows, strict=True):
+        held += _use(use, row, chips, agreement)
     require(held <= MAX_UINT, Reason.QUANTITY_OUT_OF_RANGE, "attestation.use.held", "the sum overflows")
     if body.HasField("energy"):
         require_energy(body, "energy", "attestation")
@@ -60,21 +60,21 @@ def _runs(body: pb.ComputeAttestation) -> None:
         require_quantity(run, "operations", q.UNIT_TERAFLOP, "attestation.runs")
 
 
-def _use(row: pb.Use, chips: set[str], agreement: Agreement) -> int:
-    """Check one row of use; its chip-seconds."""
-    where, chip_class, label = "attestation.use", row.chip_class, row.label
+def _use(use: pb.Use, row: tuple[str, q.Label.ValueType, str], chips: set[str], agreement: Agreement) -> int:
+    """Check one row of use, given its class, label and exemption; its chip-seconds."""
+    where, (chip_class, label, exemption) = "attestation.use", row
     # With `if`, because it runs for every row of every attestation.
     if chip_class not in chips:
         raise Refused(Reason.CHIP_CLASS_UNKNOWN, f"{where}.chip_class", f"{chip_class!r}: no inventory")
     require_label(label, where)
-    if row.exemption:
-        known = {exemption.name for level in agreement.levels.values() for exemption in level.exemptions}
-        require(row.exemption in known, Reason.NAME_UNKNOWN, f"{where}.exemption", repr(row.exemption))
-    held = require_quantity(row, "held", q.UNIT_CHIP_SECOND, where)
-    if row.HasField("operations"):
-        require_quantity(row, "operations", q.UNIT_TERAFLOP, where)
-        if all(row.format != peak.format for peak in agreement.chips[chip_class].peaks):
-            raise Refused(Reason.FORMAT_UNKNOWN, f"{where}.format", f"{row.format} for {chip_class}")
+    if exemption:
+        known = {granted.name for level in agreement.levels.values() for granted in level.exemptions}
+        require(exemption in known, Reason.NAME_UNKNOWN, f"{where}.exemption", repr(exemption))
+    held = require_quantity(use, "held", q.UNIT_CHIP_SECOND, where)
+    if use.HasField("operations"):
+        require_quantity(use, "operations", q.UNIT_TERAFLOP, where)
+        if use.format not in [peak.format for peak in agreement.chips[chip_class].peaks]:
+            raise Refused(Reason.FORMAT_UNKNOWN, f"{where}.format", f"{use.format} for {chip_class}")
     elif label in TRAINING:
         raise Refused(Reason.QUANTITY_ABSENT, f"{where}.operations", f"stated for {q.Label.Name(label)}")
     return held

@@ -76,6 +76,15 @@ def test_a_frontier_may_grow_in_any_steps(steps: list[int]) -> None:
         assert merkle.Frontier.from_bytes(frontier.to_bytes()) == frontier
 
 
+@given(sizes, sizes)
+def test_growing_tells_every_perfect_subtree_that_it_completes(one: int, other: int) -> None:
+    old, new = sorted((one, other))
+    _, completed = merkle.Frontier().append(LEAVES[:old]).grow(LEAVES[old:new])
+    for level in range(len(completed) + 1):
+        expected = [FROM(level, index) for index in range(old >> level, new >> level)]
+        assert list(completed[level] if level < len(completed) else ()) == expected
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -26,10 +26,12 @@ class Store:
     def __init__(self) -> None:
         self.kept: dict[TileId, Tile] = {}
         self.size = 0
+        self.frontier = merkle.Frontier()
 
     def append(self, hashes: list[bytes]) -> list[TileId]:
         """Write what an append adds; return what was written."""
-        written = tiles.new_tiles(self.size, hashes, self.read)
+        self.frontier, completed = self.frontier.grow(hashes)
+        written = tiles.new_tiles(self.size, completed, self.read)
         self.kept.update(written)
         self.size += len(hashes)
         return [tile for tile, _ in written]

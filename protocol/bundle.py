@@ -8,6 +8,7 @@ order; a step that fails leaves those after it *not checked*, which is never *pa
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 

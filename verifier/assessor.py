@@ -214,7 +214,7 @@ class Assessor:
 
             case = self._case(lab, period, record_period, delivered=False)
             hidden, proofs = reckon(case)
-            return replace(appraise(replace(case, hidden=hidden), state.digest()), proofs=tuple(proofs))
+            return appraise(replace(case, hidden=hidden), state.digest())._replace(proofs=tuple(proofs))
         delivered = self._deliveries.know(terms, period, record_period)
         found = appraise(self._case(lab, period, record_period, delivered=delivered), state.digest())
         if delivered and not CITING_ALL.isdisjoint(found.codes):

@@ -80,7 +80,8 @@ def votes(*, full: bool) -> Lens:
         looks_at="calls, lifts and sunsets of two levels under a trigger of three values",
         agreement=made,
         limits=Limits(reach=9, counters={"age": 3, "held": 0, "ready": 2, "timer": 0, "honored": 0}),
-        start=lambda world: [world.founded()],
+        # Here, and nowhere else, also what happens just after the founding.
+        start=lambda world: [world.founded(quiet=0), world.founded()],
         choices=choices,
         darks=(0, 3),
         quiet_darks=True,

@@ -22,8 +22,8 @@ PERIOD: Final = 1_000
 """Last period closed, in every normal form."""
 CLOSINGS: Final = 1_000
 """Number of closings, in every normal form."""
-EPISODE: Final = 2
-"""A level that has been called before is in its second episode."""
+EPISODE: Final = 1
+"""A level that has been called before is in its first episode: no rule asks for more than the difference to a ballot's."""
 
 AT_PERIOD: Final[Mapping[str, tuple[str, ...]]] = {
     "State": ("period", "since"),
@@ -75,12 +75,14 @@ class Limits:
     """Where counting stops.
 
     Attributes:
-        reach: periods, past and to come, beyond which no clock of the terms tells times apart.
+        reach: periods to come beyond which no clock of the terms tells times apart.
         counters: by field; a counter that is not named stops at `reach`.
+        back: periods and closings past beyond which no clock of the terms tells times apart.
     """
 
     reach: int
     counters: Mapping[str, int] = field(default_factory=dict)
+    back: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class Normal:
     def _shifted_key(self, place: str, state: State) -> str:
         lab, period, verifier = place.split("|")
         # As far back as the findings that accuse a lab can be told apart.
-        shifted = max(int(period) + PERIOD - (state.period or 0), PERIOD - self.limits.reach)
+        shifted = max(int(period) + PERIOD - (state.period or 0), PERIOD - self.limits.back)
         return key(lab, shifted, verifier)
 
 
@@ -147,11 +149,11 @@ class _Shift:
     def period(self, value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(map(self.period, value))
-        reach = self.limits.reach
-        return None if value is None else min(max(value + self.periods, PERIOD - reach), PERIOD + reach)
+        first, last = PERIOD - self.limits.back, PERIOD + self.limits.reach
+        return None if value is None else min(max(value + self.periods, first), last)
 
     def closing(self, value: int) -> int:
-        return max(value + self.closings, CLOSINGS - self.limits.reach) if value else 0
+        return max(value + self.closings, CLOSINGS - self.limits.back) if value else 0
 
 
 def _shifted(value: Any, shift: _Shift) -> Any:

@@ -7,7 +7,7 @@ from itertools import chain, combinations
 from typing import Any, Final
 
 from protocol.agreement import Agreement
-from protocol.state import Membership, Standing, State
+from protocol.state import Membership, Stage, Standing, State
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import header_pb2
 from tests.model.lens import Choice, Lens
@@ -23,11 +23,10 @@ from tests.model.parts import (
     clause,
     next_motion,
     promised,
-    reachable,
     short_terms,
 )
 from tests.model.world import Act, World, assess, leave, promise, vote
-from tests.terms import ALWAYS, VERIFIERS, keeps, level
+from tests.terms import ALWAYS, VERIFIERS, keeps, level, restrictive
 
 VERA: Final = VERIFIERS[0]
 _MINDS: Final = {"the slowdown": promised(clause(FIRST)), "nothing": promised()}
@@ -35,14 +34,12 @@ _MINDS: Final = {"the slowdown": promised(clause(FIRST)), "nothing": promised()}
 
 def _terms() -> Agreement:
     """A slowdown that waits for pledges, and a pause that binds everybody and is suspended where somebody breaches."""
-    clocks = {"wind_down_periods": 1, "ramp_periods": 1, "dormancy_periods": 1, "steady_steps": 1, "mandate_periods": 3}
-    shared: dict[str, Any] = clocks | {"trigger": ALWAYS, "resume": ALWAYS}
-    slow = level("slowdown", FIRST, entry=keeps(FIRST, ALPHA, GAMMA), **shared)
-    pause = level("pause", SECOND, binds=pb.BINDS_EVERYONE, snap_back=True, **shared)
+    clocks = {"wind_down_periods": 0, "ramp_periods": 1, "dormancy_periods": 1, "steady_steps": 1, "mandate_periods": 2}
+    shared: dict[str, Any] = clocks | {"resume": ALWAYS}
+    slow = level("slowdown", FIRST, trigger=ALWAYS, entry=keeps(FIRST, ALPHA, GAMMA), **shared)
+    pause = level("pause", SECOND, trigger=restrictive(FIRST), binds=pb.BINDS_EVERYONE, snap_back=True, **shared)
     standing = pb.Standing(breached=1, of_last=1, release_notice_periods=1, back_after_periods=1, settle_periods=1)
-    return short_terms(
-        [slow, pause], standing=standing, age=1, pledge_notice_periods=1, withdrawal_notice_periods=1
-    )
+    return short_terms([slow, pause], standing=standing, age=1, pledge_notice_periods=0, withdrawal_notice_periods=1)
 
 
 def _honest(state: State) -> list[Choice]:
@@ -77,16 +74,16 @@ def _verdicts(state: State) -> list[Choice]:
 
     Nothing is also what a verifier says that is lost.
     """
+    standing = state.conduct[GAMMA].standing
     duty = any(GAMMA in found.binds for found in state.levels.values())
-    words = [header_pb2.VERDICT_BREACHED] if duty else []
-    if state.conduct[GAMMA].standing is Standing.OUT:
-        words.append(header_pb2.VERDICT_HONORED)
     gone = state.parties[GAMMA].membership is Membership.OUT
-    return [(), *((assess(VERA, GAMMA, word),) for word in words if not gone)]
+    words = {Standing.OUT: [header_pb2.VERDICT_HONORED], Standing.RELIED: [header_pb2.VERDICT_BREACHED] * duty}
+    return [(), *((assess(VERA, GAMMA, word),) for word in words.get(standing, ()) if not gone)]
 
 
 def whole(*, full: bool) -> Lens:
     """Three labs, two levels that are called, wind down, hold, end and are called again, and all that may go wrong."""
+    del full  # There is one size: what it shows is that it ends.
     made = _terms()
 
     def start(world: World) -> Iterator[State]:
@@ -104,10 +101,14 @@ def whole(*, full: bool) -> Lens:
         name="whole",
         looks_at="two levels called, lifted and over, again and again, with a lab that lies and a verifier lost",
         agreement=made,
-        limits=Limits(reach=9, counters={"age": 2, "held": 0, "ready": 1, "timer": 1, "honored": 1, "losses": 1}),
+        limits=Limits(
+            reach=4, back=2, counters={"age": 2, "held": 0, "ready": 1, "timer": 1, "honored": 1, "losses": 1}
+        ),
         start=start,
         choices=choices,
-        darks=(0, 2),
+        darks=(0, 1),
         quiet_darks=True,
+        # Once gamma has left, the slowdown waits for it for ever; opening is always within reach.
+        reachable=((FIRST, Stage.OPEN), (SECOND, Stage.OPEN)),
         begins=("alpha keeps the slowdown if gamma does, beta and gamma keep it",),
     )

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, Final, cast
 
 from protocol.agreement import Agreement
+from protocol.conduct import DISCREPANT, INCONCLUSIVE
 from protocol.state import BallotState, Conduct, LevelState, ReportState, State, key
 from standstill.v1 import decision_pb2
 
@@ -23,7 +24,7 @@ PERIOD: Final = 1_000
 CLOSINGS: Final = 1_000
 """Number of closings, in every normal form."""
 EPISODE: Final = 1
-"""A level that has been called before is in its first episode: no rule asks for more than the difference to a ballot's."""
+"""A level that has been called before is in its first episode: rules ask only whether a ballot names the same one."""
 
 AT_PERIOD: Final[Mapping[str, tuple[str, ...]]] = {
     "State": ("period", "since"),
@@ -97,10 +98,11 @@ class Normal:
         """The normal form of a state that was closed at least once."""
         levels = {rank: replace(level, episode=min(level.episode, EPISODE)) for rank, level in state.levels.items()}
         relevant = replace(state, levels=levels, ballots=self._ballots(state), reports=self._reports(state))
+        conduct = {lab: _settled(found) for lab, found in state.conduct.items()}
         verdicts = {self._shifted_key(place, state): verdict for place, verdict in state.verdicts.items()}
         by = (PERIOD - (state.period or 0), CLOSINGS - state.closings)
         shift = _Shift(*by, self.limits, self._known.setdefault(by, {}))
-        found: State = _shifted(replace(relevant, verdicts=verdicts), shift)
+        found: State = _shifted(replace(relevant, conduct=conduct, verdicts=verdicts), shift)
         return found
 
     def _ballots(self, state: State) -> dict[str, BallotState]:
@@ -137,6 +139,12 @@ class Normal:
         # As far back as the findings that accuse a lab can be told apart.
         shifted = max(int(period) + PERIOD - (state.period or 0), PERIOD - self.limits.back)
         return key(lab, shifted, verifier)
+
+
+def _settled(conduct: Conduct) -> Conduct:
+    """A settled verdict that is neither honored nor breached counts for nothing, whichever it is."""
+    settled = tuple(INCONCLUSIVE if verdict == DISCREPANT else verdict for verdict in conduct.settled)
+    return replace(conduct, settled=settled, newest="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,15 @@ from tests.model.lenses import LENSES
 from tests.model.mutants import MUTANTS
 
 CORES: Final = 2
+ENDLESS: Final = {"standing": 60_000}
+"""Lenses whose end is too far, and the closings tried through each: docs/proof.md says how far that leads."""
 EVERY: Final = 25
 """States between two movements of the bar."""
 
 
 @click.command()
 @click.argument("lenses", nargs=-1, metavar="[LENS]...", type=click.Choice(list(LENSES)))
-@click.option("--full", is_flag=True, help="Insist that every lens ends, and every phase comes twice: takes minutes.")
+@click.option("--full", is_flag=True, help="Insist that lenses end, and every phase comes twice: takes minutes.")
 @click.option("--wide", is_flag=True, help="More choices, which for some lenses do not end in a day.")
 @click.option("--most", type=click.IntRange(min=1), help="Try so many closings through each lens, instead of all.")
 @click.option("--deepest", type=click.IntRange(min=1), help="Follow each course of events for so many closings only.")
@@ -70,7 +72,7 @@ def main(
 def _missed(found: list[Explored], *, every: bool) -> Iterator[str]:
     """What --full insists on and did not find."""
     for one in found:
-        if not one.complete:
+        if not one.complete and one.lens not in ENDLESS:
             yield f"not followed to its end: {one.lens}"
     if every and (once := _once(found)):
         yield f"not passed through in two episodes: {once}"
@@ -84,7 +86,7 @@ def _once(found: list[Explored]) -> str:
 
 def _explored(name: str, *, wide: bool, most: int | None, deepest: int | None) -> Explored:
     with _watched(name) as watch:
-        return explore(LENSES[name](full=wide), watch, deepest=deepest, most=most)
+        return explore(LENSES[name](full=wide), watch, deepest=deepest, most=most or ENDLESS.get(name))
 
 
 def _side_by_side(one: Callable[[str], Explored], names: tuple[str, ...]) -> Iterator[Explored]:

@@ -130,7 +130,7 @@ def releasing(*, full: bool) -> Lens:
         asked = vote(SCOUT, *next_motion(state, FIRST))
         # Alpha has no vote on itself, and nobody has one while it is not accused.
         accused = found.standing is Standing.ACCUSED
-        others = [one_of(release[lab], hold[lab]) if accused else [()] for lab in (BETA, GAMMA)]
+        others: list[list[Choice]] = [one_of(release[lab], hold[lab]) if accused else [()] for lab in (BETA, GAMMA)]
         settles = verdicts if full else verdicts[1:] if found.standing is Standing.OUT else verdicts[:1]
         return [
             one_of(*settles),

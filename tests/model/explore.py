@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -42,7 +42,7 @@ class Explored:
         states: how many different states were reached.
         transitions: how many closings were folded from them.
         judged: moves judged, by invariant.
-        visited: episodes in which each phase was seen, by level and phase: 1 the first, 2 any later one.
+        visited: phases of levels that were seen: 1 in any episode, 2 again in a later one of one course of events.
         seconds: time taken.
         complete: whether every course of events was followed to its end, and not only so many closings.
         closings: that every course of events was followed for, where it was not followed to its end.
@@ -74,7 +74,7 @@ def machine(agreement: Agreement) -> set[tuple[int, Stage]]:
 
 
 def passed_twice(explored: Iterable[Explored]) -> set[tuple[int, Stage]]:
-    """Phases of levels that were passed through in the first episode and in a later one, in one lens."""
+    """Phases of levels that one course of events passed through in two episodes."""
     return {
         (rank, stage)
         for one in explored
@@ -85,7 +85,7 @@ def passed_twice(explored: Iterable[Explored]) -> set[tuple[int, Stage]]:
 
 @dataclass(slots=True)
 class _Search:
-    """The graph found so far: states by number, where each came from, and where each leads."""
+    """The graph found so far: states by number, where each came from and leads, and moves that begin an episode."""
 
     lens: Lens
     world: World
@@ -96,6 +96,7 @@ class _Search:
     depth: list[int] = field(default_factory=list)
     onward: list[set[int]] = field(default_factory=list)
     constant: dict[str, dict[int, int]] = field(default_factory=dict)
+    begun: dict[int, set[tuple[int, int]]] = field(default_factory=dict)
 
     def number(self, state: State, origin: tuple[int, Act] | None) -> int:
         """The number of a state, new or known."""
@@ -156,7 +157,7 @@ def explore(
         waiting.extend(range(known, len(search.states)))
         if watch is not None:
             watch(number + 1, len(search.states))
-    found.states = len(search.states)
+    found.states, found.visited = len(search.states), _visited(search)
     if found.broken is None and found.complete:
         found.broken = _in_the_long_run(search, found)
     found.seconds = time.monotonic() - start
@@ -188,8 +189,36 @@ def _expand(search: _Search, found: Explored, number: int) -> Broken | None:
         if (kind := lens.constant(act)) is not None:
             search.constant.setdefault(kind, {})[number] = reached
         for rank, level in outcome.state.levels.items():
-            found.visited.add((rank, level.stage, min(level.episode, 2)))
+            if level.episode > before.levels[rank].episode:
+                search.begun.setdefault(rank, set()).add((number, reached))
     return None
+
+
+def _visited(search: _Search) -> set[tuple[int, Stage, int]]:
+    """Phases seen in an episode, and seen again after another one has begun: states forget how many there were."""
+    at: dict[tuple[int, Stage], set[int]] = {}
+    for number, state in enumerate(search.states):
+        for rank, level in state.levels.items():
+            if level.episode:
+                at.setdefault((rank, level.stage), set()).add(number)
+    found = {(rank, stage, 1) for rank, stage in at}
+    for (rank, stage), first in at.items():
+        onward = _reached(search.onward, first)
+        later = {to for begin, to in search.begun.get(rank, ()) if begin in onward}
+        if _reached(search.onward, later) & first:
+            found.add((rank, stage, 2))
+    return found
+
+
+def _reached(onward: Sequence[Iterable[int]] | Mapping[int, Iterable[int]], begin: Iterable[int]) -> set[int]:
+    """Where one gets to, and where one began."""
+    reached = set(begin)
+    waiting = deque(reached)
+    while waiting:
+        fresh = set(onward[waiting.popleft()]) - reached
+        reached |= fresh
+        waiting.extend(fresh)
+    return reached
 
 
 def _in_the_long_run(search: _Search, found: Explored) -> Broken | None:
@@ -230,14 +259,8 @@ def _phases(state: State) -> tuple[Stage, ...]:
 
 def _cut_off(search: _Search, targets: set[int]) -> int | None:
     """A state from which none of the targets can be reached."""
-    back: dict[int, list[int]] = {}
+    back: dict[int, set[int]] = {number: set() for number in range(len(search.states))}
     for number, onward in enumerate(search.onward):
         for to in onward:
-            back.setdefault(to, []).append(number)
-    reached, waiting = set(targets), deque(targets)
-    while waiting:
-        for number in back.get(waiting.popleft(), ()):
-            if number not in reached:
-                reached.add(number)
-                waiting.append(number)
-    return next((number for number in range(len(search.states)) if number not in reached), None)
+            back[to].add(number)
+    return min(back.keys() - _reached(back, targets), default=None)

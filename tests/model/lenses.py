@@ -10,14 +10,10 @@ from protocol.agreement import Agreement
 from protocol.state import RESTRICTIVE, Standing, State
 from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import header_pb2
-from tests.model.invariants import (
-    a_refused_statement_changes_nothing,
-    giving_notice_shortens_nothing,
-    more_pledged_never_binds_fewer,
-    notice_shortens_nothing,
-)
 from tests.model.lens import Choice, Lens, one_of
-from tests.model.lenses_changing import admitting, amending, dormant, exempting, rounds, suspending
+from tests.model.lenses_changing import admitting, amending, dormant, exempting, rounds
+from tests.model.lenses_standing import releasing, suspending
+from tests.model.lenses_whole import whole
 from tests.model.normal import Limits
 from tests.model.parts import (
     ALPHA,
@@ -39,6 +35,12 @@ from tests.model.parts import (
     reachable,
     short_terms,
     stays,
+)
+from tests.model.twins import (
+    a_refused_statement_changes_nothing,
+    giving_notice_shortens_nothing,
+    more_pledged_never_binds_fewer,
+    notice_shortens_nothing,
 )
 from tests.model.world import Act, World, assess, brake, leave, promise, report, vote
 from tests.terms import ALWAYS, LABS, VERIFIERS, keeps, level, terms
@@ -80,7 +82,8 @@ def votes(*, full: bool) -> Lens:
         looks_at="calls, lifts and sunsets of two levels under a trigger of three values",
         agreement=made,
         limits=Limits(reach=9, counters={"age": 3, "held": 0, "ready": 2, "timer": 0, "honored": 0}),
-        start=lambda world: [world.founded()],
+        # Here, and nowhere else, also what happens just after the founding.
+        start=lambda world: [world.founded(quiet=0), world.founded()],
         choices=choices,
         darks=(0, 3),
         quiet_darks=True,
@@ -351,7 +354,9 @@ LENSES: Final[dict[str, Callable[..., Lens]]] = {
     "admitting": admitting,
     "exempting": exempting,
     "suspending": suspending,
+    "releasing": releasing,
     "dormant": dormant,
     "rounds": rounds,
+    "whole": whole,
 }
 """By name; each is made small, or full."""

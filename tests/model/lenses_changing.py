@@ -14,7 +14,6 @@ from standstill.v1 import decision_pb2, header_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import bodies
 from tests.model.changing import an_accession_changes_nothing_for_the_others
-from tests.model.invariants import a_refused_statement_changes_nothing
 from tests.model.lens import Choice, Lens, one_of
 from tests.model.normal import Limits
 from tests.model.parts import (
@@ -36,6 +35,7 @@ from tests.model.parts import (
     short_terms,
     short_text,
 )
+from tests.model.twins import a_refused_statement_changes_nothing
 from tests.model.world import (
     Act,
     World,
@@ -55,7 +55,6 @@ from tests.model.world import (
 from tests.terms import ALWAYS, LABS, VERIFIERS, brake_terms, keeps, level, party
 
 AMEND, ADMIT, EXEMPT = decision_pb2.MOTION_AMEND, decision_pb2.MOTION_ADMIT, decision_pb2.MOTION_EXEMPT
-HOLD, RELEASE = decision_pb2.MOTION_HOLD, decision_pb2.MOTION_RELEASE
 DELTA: Final = "delta"
 VERA: Final = VERIFIERS[0]
 _FEW: Final = {"age": 2, "held": 0, "ready": 1, "timer": 0, "honored": 0}
@@ -220,69 +219,6 @@ def exempting(*, full: bool) -> Lens:
         quiet_darks=True,
         reachable=reachable(FIRST),
         twins=(a_refused_statement_changes_nothing,),
-    )
-
-
-# Snap-back
-
-
-def suspending(*, full: bool) -> Lens:
-    """A level that others leave when one loses its standing, unless they hold it; findings that are taken back."""
-    clocks = {"wind_down_periods": 0, "ramp_periods": 1, "dormancy_periods": 1, "steady_steps": 1}
-    shared: dict[str, Any] = clocks | {"trigger": ALWAYS, "resume": ALWAYS, "snap_back": True, "mandate_periods": 8}
-    levels = [level("pause", FIRST, binds=pb.BINDS_EVERYONE, **shared)]
-    standing = pb.Standing(
-        breached=1, of_last=1, release_notice_periods=2, back_after_periods=1, settle_periods=1, hold_rule="council"
-    )
-    made = short_terms(levels, standing=standing)
-    breached, honored = header_pb2.VERDICT_BREACHED, header_pb2.VERDICT_HONORED
-
-    def choices(state: State) -> list[list[Choice]]:
-        found = state.conduct[ALPHA]
-        verdicts = [assess(VERA, ALPHA, word) for word in (breached, honored)]
-        # Taken back: the period that accused alpha, as long as anybody looks at it.
-        back = [
-            assess(VERA, ALPHA, honored, ago, 2) for ago in {(state.period or 0) - period for period in found.cause}
-        ]
-        asked = {lab: vote(lab, *next_motion(state, FIRST)) for lab in LABS}
-        # Who is not accused cannot be held.
-        holds = found.standing is Standing.ACCUSED or full
-        hold = {lab: vote(lab, HOLD, 0, max(found.accusations, 1), about=ALPHA) for lab in LABS}
-        return [
-            one_of(*verdicts, *back),
-            one_of(*([hold[ALPHA]] if holds else [])),
-            [(), (asked[BETA], *([hold[BETA]] if holds else []))],
-            [(), (asked[GAMMA], *([hold[GAMMA]] if holds else []))],
-        ]
-
-    def start(world: World) -> Iterator[State]:
-        founded = world.founded()
-        paused = world.step(founded, Act((vote(BETA, CALL, FIRST, 1), vote(GAMMA, CALL, FIRST, 1)))).state
-        # The first period of which there are verdicts is the one that the agreement in force governs first.
-        found = world.step(world.step(paused, Act()).state, Act((assess(VERA, ALPHA, breached),))).state
-        for _ in range(3):
-            found = world.step(found, Act()).state
-        calls = (vote(lab, *next_motion(found, FIRST)) for lab in (BETA, GAMMA))
-        again = world.step(found, Act(tuple(calls))).state
-        return iter((founded, found, again, world.step(found, Act((assess(VERA, ALPHA, honored),))).state))
-
-    return Lens(
-        name="suspending",
-        looks_at="a restriction that snaps back when a lab loses its standing, holds, and findings taken back",
-        agreement=made,
-        limits=Limits(reach=9, counters={"age": 1, "held": 0, "ready": 1, "timer": 3, "honored": 2, "losses": 2}),
-        start=start,
-        choices=choices,
-        darks=(0, 2) if full else (0,),
-        quiet_darks=True,
-        reachable=reachable(FIRST),
-        twins=(a_refused_statement_changes_nothing,),
-        begins=(
-            "everybody has founded",
-            "alpha breached the pause, and its notice is over",
-            "the same, and the pause was called again",
-            "the same, and alpha was honored once since",
-        ),
     )
 
 

@@ -292,4 +292,28 @@ CHANGING: Final[tuple[Mutant, ...]] = (
         "suspending",
         "findings_taken_back_count_no_longer",
     ),
+    Mutant(
+        "release on vote waits for no vote",
+        _CONDUCT,
+        "by_vote = terms.release == agreement_pb2.RELEASE_ON_VOTE",
+        "by_vote = False",
+        "releasing",
+        "an_accusation_ends_by_what_ends_it",
+    ),
+    Mutant(
+        "a vote releases before the notice is over",
+        _CONDUCT,
+        "conduct.timer < terms.release_notice_periods or (by_vote and not grounds.released)",
+        "not grounds.released and (by_vote or conduct.timer < terms.release_notice_periods)",
+        "releasing",
+        "nobody_is_released_without_notice",
+    ),
+    Mutant(
+        "the accused votes on its release",
+        _RECUSAL,
+        "if asked.motion in {pb.MOTION_HOLD, pb.MOTION_RELEASE}:\n",
+        "if asked.motion == pb.MOTION_RELEASE:\n        return frozenset()\n    if asked.motion == pb.MOTION_HOLD:\n",
+        "releasing",
+        "an_accusation_ends_by_what_ends_it",
+    ),
 )

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any, Final, cast
 
 from protocol.agreement import Agreement
+from protocol.conduct import DISCREPANT, INCONCLUSIVE
 from protocol.state import BallotState, Conduct, LevelState, ReportState, State, key
 from standstill.v1 import decision_pb2
 
@@ -22,8 +23,8 @@ PERIOD: Final = 1_000
 """Last period closed, in every normal form."""
 CLOSINGS: Final = 1_000
 """Number of closings, in every normal form."""
-EPISODE: Final = 2
-"""A level that has been called before is in its second episode."""
+EPISODE: Final = 1
+"""A level that has been called before is in its first episode: rules ask only whether a ballot names the same one."""
 
 AT_PERIOD: Final[Mapping[str, tuple[str, ...]]] = {
     "State": ("period", "since"),
@@ -75,12 +76,14 @@ class Limits:
     """Where counting stops.
 
     Attributes:
-        reach: periods, past and to come, beyond which no clock of the terms tells times apart.
+        reach: periods to come beyond which no clock of the terms tells times apart.
         counters: by field; a counter that is not named stops at `reach`.
+        back: periods and closings past beyond which no clock of the terms tells times apart.
     """
 
     reach: int
     counters: Mapping[str, int] = field(default_factory=dict)
+    back: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +98,11 @@ class Normal:
         """The normal form of a state that was closed at least once."""
         levels = {rank: replace(level, episode=min(level.episode, EPISODE)) for rank, level in state.levels.items()}
         relevant = replace(state, levels=levels, ballots=self._ballots(state), reports=self._reports(state))
+        conduct = {lab: _settled(found) for lab, found in state.conduct.items()}
         verdicts = {self._shifted_key(place, state): verdict for place, verdict in state.verdicts.items()}
         by = (PERIOD - (state.period or 0), CLOSINGS - state.closings)
         shift = _Shift(*by, self.limits, self._known.setdefault(by, {}))
-        found: State = _shifted(replace(relevant, verdicts=verdicts), shift)
+        found: State = _shifted(replace(relevant, conduct=conduct, verdicts=verdicts), shift)
         return found
 
     def _ballots(self, state: State) -> dict[str, BallotState]:
@@ -133,8 +137,14 @@ class Normal:
     def _shifted_key(self, place: str, state: State) -> str:
         lab, period, verifier = place.split("|")
         # As far back as the findings that accuse a lab can be told apart.
-        shifted = max(int(period) + PERIOD - (state.period or 0), PERIOD - self.limits.reach)
+        shifted = max(int(period) + PERIOD - (state.period or 0), PERIOD - self.limits.back)
         return key(lab, shifted, verifier)
+
+
+def _settled(conduct: Conduct) -> Conduct:
+    """A settled verdict that is neither honored nor breached counts for nothing, whichever it is."""
+    settled = tuple(INCONCLUSIVE if verdict == DISCREPANT else verdict for verdict in conduct.settled)
+    return replace(conduct, settled=settled, newest="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +157,11 @@ class _Shift:
     def period(self, value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(map(self.period, value))
-        reach = self.limits.reach
-        return None if value is None else min(max(value + self.periods, PERIOD - reach), PERIOD + reach)
+        first, last = PERIOD - self.limits.back, PERIOD + self.limits.reach
+        return None if value is None else min(max(value + self.periods, first), last)
 
     def closing(self, value: int) -> int:
-        return max(value + self.closings, CLOSINGS - self.limits.reach) if value else 0
+        return max(value + self.closings, CLOSINGS - self.limits.back) if value else 0
 
 
 def _shifted(value: Any, shift: _Shift) -> Any:

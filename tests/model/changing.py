@@ -39,14 +39,15 @@ def terms_change_only_by_vote(move: Move) -> str | None:
     return None
 
 
-def a_level_keeps_its_terms_until_it_is_open(move: Move) -> str | None:
-    """While a level is not open, all terms that held for it hold on; once it is open, the newest hold alone."""
+def a_level_keeps_its_terms_until_it_is_at_rest(move: Move) -> str | None:
+    """All terms that held for a level hold on until it is open, without a brake, and nobody on a ramp."""
     for rank, _, before, after in move.levels():
         kept = {move.after.terms.hex(), *after.terms}
         held = {move.before.terms.hex(), *before.terms}
-        if before.stage is Stage.OPEN:
+        ramping = any(binding.until is not None for binding in before.binds.values())
+        if before.stage is Stage.OPEN and not before.brake_left and not ramping:
             if after.terms:
-                return f"level {rank} was open and keeps {len(after.terms)} older terms"
+                return f"level {rank} was at rest and keeps {len(after.terms)} older terms"
         elif not held <= kept:
             return f"level {rank} is {before.stage} and lost the terms {min(held - kept)[:8]}"
     return None
@@ -349,7 +350,7 @@ def a_brake_counts_closed_periods(move: Move) -> str | None:
 
 CHANGING: Final[tuple[Invariant, ...]] = (
     terms_change_only_by_vote,
-    a_level_keeps_its_terms_until_it_is_open,
+    a_level_keeps_its_terms_until_it_is_at_rest,
     an_amendment_opens_no_gap,
     an_amendment_frees_nobody,
     a_level_binds_every_member,

@@ -50,7 +50,7 @@ CHANGING: Final[tuple[Mutant, ...]] = (
         "older = dict.fromkeys((*level.terms, before))",
         "older = dict.fromkeys(level.terms)",
         "amending",
-        "a_level_keeps_its_terms_until_it_is_open",
+        "a_level_keeps_its_terms_until_it_is_at_rest",
     ),
     Mutant(
         "older terms outlive their episode",
@@ -58,7 +58,7 @@ CHANGING: Final[tuple[Mutant, ...]] = (
         "replace(level, terms=()) if level.terms and at_rest(level) else level",
         "replace(level, terms=()) if level.terms and level.stage.name == 'CALLED' else level",
         "amending",
-        "a_level_keeps_its_terms_until_it_is_open",
+        "a_level_keeps_its_terms_until_it_is_at_rest",
     ),
     Mutant(
         "an amendment drops old caps at once",

@@ -22,7 +22,7 @@ from standstill.v1 import agreement_pb2 as pb
 from standstill.v1 import condition_pb2, decision_pb2, header_pb2, pledge_pb2
 from standstill.v1 import quantity_pb2 as q
 from tests import bodies, builders
-from tests.model import invariants
+from tests.model import invariants, twins
 from tests.model.changing import an_accession_changes_nothing_for_the_others
 from tests.model.move import Move
 from tests.model.world import (
@@ -274,8 +274,8 @@ def _sentence(judged: Callable[[Move], str | None]) -> Any:
 
 for one in (
     *invariants.EVERYWHERE,
-    invariants.a_refused_statement_changes_nothing,
-    invariants.more_pledged_never_binds_fewer,
+    twins.a_refused_statement_changes_nothing,
+    twins.more_pledged_never_binds_fewer,
     an_accession_changes_nothing_for_the_others,
 ):
     setattr(Fold, one.__name__, _sentence(one))

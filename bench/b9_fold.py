@@ -117,6 +117,10 @@ def _agreement(labs: int) -> Agreement:
     more = [f"lab{number}" for number in range(len(LABS), labs)]
     terms.parties.extend(_party(name, agreement_pb2.ROLE_LAB) for name in more)
     terms.founding.extend(more)
+    for level in terms.levels:
+        if level.HasField("brake"):
+            # So many groups could else brake in turn, for ever.
+            level.brake.rest_periods *= len(terms.parties)
     return read_agreement(encode(terms))
 
 

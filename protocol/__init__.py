@@ -19,6 +19,7 @@ in as arguments, values and refusals go out. Read it in this order, which is als
     state, closing, fold                    one state from all that was said
     duty, obedience, explain                what a lab must keep, when its own machines obey, what would lift it
     case_needs, past_work, case, deliveries what is on the record about one lab and one period
+    statistics, hidden_compute, sampling    whole-number statistics, when a bound is due, what to look at
     checks/, appraisal                      what a verifier makes of one lab and one period
     bundle_logs, bundle_terms, bundle       the same, offline
 """

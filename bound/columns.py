@@ -130,8 +130,8 @@ def _site(evidence: Evidence, builder: Builder, site: Site) -> SiteColumns:
         return SiteColumns(site, works, None, None)
     _, high = kappa_interval(evidence, site.meter)
     read = evidence.window.summed(site.meter.energy)
-    # All errors at their worst leave the accelerators no more than three times what the meter saw.
-    return SiteColumns(site, works, builder.new(3 * read), builder.new([high]))
+    # Gain and noise off by half each leave the accelerators no more than four times what the meter saw.
+    return SiteColumns(site, works, builder.new(4 * read), builder.new([high]))
 
 
 def _work(evidence: Evidence, builder: Builder, site: Site, work: Work) -> WorkColumns:

@@ -10,21 +10,28 @@ from math import isqrt
 from typing import TYPE_CHECKING, Final
 
 from bound.budget import METERS, PPM, of_instrument
+from protocol.errors import Reason, require
 from protocol.statistics import MILLI, quantile_milli
 
 if TYPE_CHECKING:
     from bound.evidence import Evidence, Meter
 
 PPB: Final = 1_000_000_000
-_WORST_PPM: Final = 400_000
-"""No meter is used that may be off by more: the linear form of its errors would not hold."""
+WORST_PPM: Final = 500_000
+"""No meter is used that may be off by more. Statements of more than five per cent are refused, which is nine sigma."""
 
 
 def systematic_ppm(evidence: Evidence, meter: Meter) -> int:
-    """Half-width of the interval of a meter's gain, parts per million."""
+    """Half-width of the interval of a meter's gain, parts per million.
+
+    Raises:
+        Refused: UNCERTAINTY_OUT_OF_RANGE.
+    """
     # Half of the risk is for the rows on all meters together, half of the rest for the gain, which has two sides.
     risk = of_instrument(evidence.risk_ppb, METERS, meter.number) // 8
-    return min(_up(quantile_milli(risk) * meter.systematic_ppm, MILLI) + 1, _WORST_PPM)
+    off = _up(quantile_milli(risk) * meter.systematic_ppm, MILLI) + 1
+    require(off <= WORST_PPM, Reason.UNCERTAINTY_OUT_OF_RANGE, "meter.systematic_ppm", f"off by up to {off} ppm")
+    return off
 
 
 def kappa_interval(evidence: Evidence, meter: Meter) -> tuple[int, int]:
@@ -33,20 +40,21 @@ def kappa_interval(evidence: Evidence, meter: Meter) -> tuple[int, int]:
     return PPM * PPM // (PPM + off), _up(PPM * PPM, PPM - off)
 
 
-def noise_ppb(evidence: Evidence, meter: Meter, first: int, stop: int, risk_ppb: int) -> int:
+def noise_ppb(meter: Meter, first: int, stop: int, risk_ppb: int) -> int:
     """Relative half-width of the noise of a sum of readings, parts per billion.
 
     z sigma sqrt(sum of squares) / sum, times the root of the correlation time; and 2 sigma^2 for the mean of a
     reciprocal.
 
     Args:
-        evidence: the window.
         meter: the meter.
         first: first period of the sum.
         stop: period after the last.
         risk_ppb: of one side.
+
+    Raises:
+        Refused: UNCERTAINTY_OUT_OF_RANGE.
     """
-    del evidence
     readings = [int(value) for value in meter.energy[first:stop]]
     total = sum(readings)
     if total == 0:
@@ -55,7 +63,9 @@ def noise_ppb(evidence: Evidence, meter: Meter, first: int, stop: int, risk_ppb:
     root = isqrt(squares) + 1
     spread = _up(quantile_milli(risk_ppb) * meter.random_ppm * root, total)
     curve = _up(2 * meter.random_ppm**2, MILLI)
-    return min(spread + curve, _WORST_PPM * MILLI)
+    off = spread + curve
+    require(off <= WORST_PPM * MILLI, Reason.UNCERTAINTY_OUT_OF_RANGE, "meter.random_ppm", f"off by up to {off} ppb")
+    return off
 
 
 def _up(number: int, divisor: int) -> int:

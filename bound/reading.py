@@ -6,6 +6,8 @@ nobody knows what is older than the reports has no stock.
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,14 +17,14 @@ from bound.evidence import ChipTable, Evidence, Group, Meter, Mode, Rented, Site
 from protocol.checks.power import MILLIWATT_SECONDS
 from protocol.hidden_compute import window
 from protocol.statistics import PPM
-from standstill.v1 import agreement_pb2, compute_pb2, evidence_pb2
+from standstill.v1 import agreement_pb2, compute_pb2
 from standstill.v1 import quantity_pb2 as q
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from bound.evidence import Integers
-    from protocol.case import Case, Cited
+    from protocol.case import Case
 
 WAYS: Final = {
     agreement_pb2.CHANNEL_FALSE_HOURS: Way.FALSE_HOURS,
@@ -33,6 +35,8 @@ WAYS: Final = {
 _TRAINS: Final = frozenset({q.LABEL_TRAIN, q.LABEL_POST_TRAIN, q.LABEL_UNLABELLED, q.LABEL_UNACCOUNTED})
 """Labels that declare training, or count as it: what they hold is not covert."""
 
+MOST: Final = 1 << 60
+"""Greatest sum of a block in any unit: four times it fits the machine's integers. Energy may be so much in a window."""
 
 HANDLE_DIGITS: Final = 8
 """Digits by which a site is called, as everywhere that people read."""
@@ -46,11 +50,12 @@ def evidence_of(case: Case) -> Evidence:
     """The evidence on the lab of a case, in the window that ends with its period.
 
     Raises:
-        Gap: a site was not attested for a period of the window.
+        Gap: a site was not attested for a period of the window, or figures are too large to be added up.
     """
     periods = window(case.agreement, case.duty, case.period)
     terms = case.agreement.terms
     attested = _attested(case, periods)
+    _require_small(case, attested.values())
     tables = {name: _table(case, name) for name in _classes(case, attested.values())}
     seconds = np.full(len(periods), terms.period_seconds, np.int64)
     left_open = frozenset(WAYS[channel] for channel in terms.verification.left_open)
@@ -86,26 +91,55 @@ def _classes(case: Case, attestations: Iterable[compute_pb2.ComputeAttestation])
     return [name for name in case.agreement.chips if name in held]
 
 
-def _table(case: Case, name: str) -> ChipTable:
-    """Label groups and modes of a class: what draws alike is one group, and what counts as training apart."""
-    chip = case.agreement.chips[name]
-    groups, training = [], []
+def _require_small(case: Case, attestations: Iterable[compute_pb2.ComputeAttestation]) -> None:
+    """Whoever states absurd figures gets no bound, and crashes nobody: sums fit the machine's integers four times."""
+    terms = case.agreement.terms
+    power = max(bound.high_milliwatt for chip in case.agreement.chips.values() for bound in chip.power)
+    longest = terms.verification.bound_every_periods
+    held = max(sum(_chip_seconds(body, terms.period_seconds)) for body in attestations) * longest * power
+    read: Counter[tuple[bytes, int]] = Counter()
+    for one in (*case.past_readings, *chain.from_iterable(case.readings.values())):
+        read[one.header.site, one.header.period] += one.body.energy.value * MILLIWATT_SECONDS
+    energy = max(read.values(), default=0) * longest
+    moved = sum(one.body.chips.value for one in case.shipments) + sum(one.body.chips.value for one in case.transfers)
+    stock = moved * terms.period_seconds * terms.verification.window_periods
+    if max(held, stock, energy, read.total() // 4) > MOST:
+        raise Gap("some figures are too large to be added up")
+
+
+def _chip_seconds(body: compute_pb2.ComputeAttestation, seconds: int) -> Iterator[int]:
+    """What an attestation says was installed, and what was used."""
+    yield from (row.chips.value * seconds for row in body.inventory)
+    yield from (use.held.value for use in body.use)
+
+
+def _groups(chip: agreement_pb2.ChipClass) -> list[tuple[list[q.Label.ValueType], agreement_pb2.PowerBound, bool]]:
+    """Labels that draw alike, those that count as training apart: with their power, and whether they train."""
+    found = []
     for bound in chip.power:
         for trains in (False, True):
             labels = [label for label in bound.labels if (label in _TRAINS) == trains]
             if labels:
-                words = ", ".join(q.Label.Name(label).removeprefix("LABEL_").lower() for label in labels)
-                groups.append(Group(words, bound.low_milliwatt, bound.high_milliwatt, trains=trains))
-        if q.LABEL_TRAIN in bound.labels:
-            training = [bound.low_milliwatt, bound.high_milliwatt]
+                found.append((labels, bound, trains))
+    return found
+
+
+def _table(case: Case, name: str) -> ChipTable:
+    """Label groups and modes of a class."""
+    chip = case.agreement.chips[name]
+    groups = []
+    for labels, bound, trains in _groups(chip):
+        words = ", ".join(q.Label.Name(label).removeprefix("LABEL_").lower() for label in labels)
+        groups.append(Group(words, bound.low_milliwatt, bound.high_milliwatt, trains=trains))
+    training = next(bound for bound in chip.power if q.LABEL_TRAIN in bound.labels)
     counted = case.agreement.terms.verification.counted_in or q.NUMBER_FORMAT_BF16_DENSE
     rates = {peak.format: peak.gigaflop_per_second for peak in chip.peaks}
     peak = rates.get(counted, max(rates.values()))
     most = max(bound.high_milliwatt for bound in chip.power)
     modes = (
         Mode("off", 0, 0),
-        Mode("full", training[0], peak),
-        Mode("hot", training[1], peak),
+        Mode("full", training.low_milliwatt, peak),
+        Mode("hot", training.high_milliwatt, peak),
         Mode("burn", most, 0),
         Mode(AWAY, 0, peak),
     )
@@ -114,14 +148,8 @@ def _table(case: Case, name: str) -> ChipTable:
 
 def _group_of(case: Case, name: str) -> dict[int, int]:
     """Number of the group of each label, in the order of :func:`_table`."""
-    numbers: dict[int, int] = {}
-    groups = 0
-    for bound in case.agreement.chips[name].power:
-        for trains in (False, True):
-            labels = [label for label in bound.labels if (label in _TRAINS) == trains]
-            numbers |= dict.fromkeys(labels, groups)
-            groups += bool(labels)
-    return numbers
+    groups = _groups(case.agreement.chips[name])
+    return {label: number for number, (labels, _, _) in enumerate(groups) for label in labels}
 
 
 def _starts(
@@ -183,13 +211,15 @@ def _declared(case: Case, name: str, bodies: list[compute_pb2.ComputeAttestation
 
 
 def _meter(case: Case, site: agreement_pb2.Site, number: int, periods: range) -> Meter | None:
-    """The meters of a site together; None if a period of the window was not read."""
+    """The meters of a site together; None if one of them was not read for a period of the window."""
     read: dict[int, dict[str, q.Quantity]] = {}
     for cited in (*case.past_readings, *case.readings.get(site.handle, ())):
         if cited.header.site == site.handle:
             # The first word of each meter counts.
             read.setdefault(cited.header.period, {}).setdefault(cited.body.meter, cited.body.energy)
-    if not site.metered_by or any(period not in read for period in periods):
+    meters = {name for found in read.values() for name in found}
+    # Of a sum of meters with a gap the rest would show less than the site drew.
+    if not meters or any(read.get(period, {}).keys() != meters for period in periods):
         return None
     energies = [list(read[period].values()) for period in periods]
     return Meter(
@@ -207,38 +237,37 @@ def _stock(
     attested: Mapping[tuple[bytes, int], compute_pb2.ComputeAttestation],
     tables: Mapping[str, ChipTable],
 ) -> Iterator[Stock]:
-    """What was delivered and is not declared, and what may be older than the suppliers' reports."""
+    """What was delivered and is not declared, and what may be older than the suppliers' reports.
+
+    Nothing is known of it where a supplier does not say that it reported everything. What the lab sent away is not
+    taken off, so that no word of two parties hides it.
+    """
     terms = case.agreement.terms
-    if not terms.verification.HasField("legacy_ppm"):
+    if not (terms.verification.HasField("legacy_ppm") and case.all_reported):
         return
     owners = frozenset(party.owner for party in terms.parties if agreement_pb2.ROLE_SUPPLIER in party.roles)
     for name in tables:
         chips = []
         for period in periods:
-            shipped = _delivered(case.shipments, name, period) + _received(case, name, period)
+            shipped = _delivered(case, name, period)
             declared = sum(count for held, count in _inventories(case, period, attested) if held == name)
             older = -(-shipped * terms.verification.legacy_ppm // PPM)
             chips.append(max(0, shipped - declared) + older)
         yield Stock(name, owners, np.array(chips, np.int64))
 
 
-def _delivered(shipments: Iterable[Cited[evidence_pb2.ShipmentReport]], name: str, period: int) -> int:
-    return sum(
-        report.body.chips.value
-        for report in shipments
-        if report.body.chip_class == name and report.header.period <= period
-    )
-
-
-def _received(case: Case, name: str, period: int) -> int:
-    """Chips that came from others than suppliers; what left is not taken off, so that no word of two labs hides it."""
-    suppliers = {party.name for party in case.agreement.terms.parties if agreement_pb2.ROLE_SUPPLIER in party.roles}
-    return sum(
-        move.body.chips.value
-        for move in case.transfers
-        if move.header.author == case.lab
-        and move.body.direction == compute_pb2.DIRECTION_RECEIPT
-        and move.body.counterparty not in suppliers
-        and move.body.chip_class == name
-        and move.header.period <= period
-    )
+def _delivered(case: Case, name: str, period: int) -> int:
+    """Chips that came to the lab up to a period: of each delivery what the side says that says more."""
+    sides: dict[tuple[str, str], list[int]] = {}
+    for report in case.shipments:
+        if report.body.chip_class == name and report.header.period <= period:
+            sides.setdefault((report.header.author, report.body.id), [0, 0, 0])[0] += report.body.chips.value
+    for move in case.transfers:
+        if move.body.chip_class != name or move.header.period > period:
+            continue
+        own = move.header.author == case.lab
+        if own and move.body.direction == compute_pb2.DIRECTION_RECEIPT:
+            sides.setdefault((move.body.counterparty, move.body.id), [0, 0, 0])[1] += move.body.chips.value
+        elif not own and move.body.direction == compute_pb2.DIRECTION_DISPATCH and move.body.counterparty == case.lab:
+            sides.setdefault((move.header.author, move.body.id), [0, 0, 0])[2] += move.body.chips.value
+    return sum(map(max, sides.values()))

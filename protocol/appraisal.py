@@ -147,11 +147,7 @@ def _meter(case: Case) -> pb.EvidenceState.ValueType | None:
 
 
 def _shipments(case: Case) -> pb.EvidenceState.ValueType | None:
-    """A supplier that says nothing any more may ship all the same: then nobody knows that all is reported."""
-    suppliers = {party.name for party in case.agreement.terms.parties if agreement_pb2.ROLE_SUPPLIER in party.roles}
-    # A word on a period that had not ended is none on all of it.
-    heard = {said.header.author for said in case.complete if said.recorded > said.header.period}
-    if suppliers and suppliers <= heard:
+    if case.all_reported:
         return pb.EVIDENCE_STATE_PRESENT
     return pb.EVIDENCE_STATE_STALE if case.shipments or case.settled.reported else pb.EVIDENCE_STATE_MISSING
 
@@ -200,12 +196,21 @@ def _blind_spots(case: Case) -> Iterator[str]:
         yield "Runs are the lab's word: a run that is left out, or cut in two, is not measured as one."
     if case.level is not None and not TRAINING & set(case.level.allowed):
         yield "Training inside allowed work that draws the same power is not seen: only energy and counts are compared."
-    for channel in case.agreement.terms.verification.left_open if case.hidden is not None else ():
-        yield f"By agreement the bound leaves out {_LEFT_OPEN[channel]}."
+    if case.hidden is not None:
+        yield from _bound_assumes(case)
     for one in case.level.exemptions if case.level is not None else ():
         yield f"That work under {one.name} is what the exemption is for is the lab's word."
         if one.sampled_ppm:
             yield f"{one.sampled_ppm} ppm of {one.name} is to be looked at closely; no statement shows whether it was."
+
+
+def _bound_assumes(case: Case) -> Iterator[str]:
+    """What a bound takes for granted (bound annex, section 12)."""
+    for channel in case.agreement.terms.verification.left_open:
+        yield f"By agreement the bound leaves out {_LEFT_OPEN[channel]}."
+    yield "The bound assumes that no accelerator is faster than its class's peak, or draws less than its work's power."
+    yield "The bound takes the errors that meter operators state as stated, and new in every period."
+    yield "What is declared as training is not covert in the bound: of its operations only the peak is known."
 
 
 _LEFT_OPEN: Final[Mapping[agreement_pb2.Channel.ValueType, str]] = {

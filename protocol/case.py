@@ -147,6 +147,18 @@ class Case:
         return found if found is not None and found.refs else None
 
     @property
+    def all_reported(self) -> bool:
+        """Whether every supplier has said of late that it reported everything; not so where there is none.
+
+        A supplier that says nothing any more may ship all the same. A word on a period that had not ended is none on
+        all of it.
+        """
+        parties = self.agreement.terms.parties
+        suppliers = {party.name for party in parties if agreement_pb2.ROLE_SUPPLIER in party.roles}
+        heard = {said.header.author for said in self.complete if said.recorded > said.header.period}
+        return bool(suppliers) and suppliers <= heard
+
+    @property
     def sites(self) -> tuple[agreement_pb2.Site, ...]:
         """Sites of the lab."""
         return tuple(self.agreement.parties[self.lab].sites)

@@ -286,7 +286,9 @@ def sketch(appraisal: Appraisal) -> str:
         f"{agreement_pb2.Evidence.Name(status.evidence)}={assessment_pb2.EvidenceState.Name(status.state)}"
         for status in appraisal.assessment.evidence
     ]
-    return " ".join([*appraisal.codes, *states])
+    hidden = appraisal.assessment.assurance.hidden_compute
+    numbers = [f"bound={hidden.bound.value}", f"floor={hidden.floor.value}"] if hidden.ByteSize() else []
+    return " ".join([*appraisal.codes, *states, *numbers])
 
 
 def _row(revision: Revision, index: int) -> StoredVerdict:

@@ -35,13 +35,12 @@ def rows(evidence: Evidence, layout: Layout, builder: Builder) -> None:
         risk = of_instrument(evidence.risk_ppb, METERS, meter.number) // 16
         stops = [*evidence.window.starts[1:], len(evidence.window.seconds)]
         blocks = [(int(first), int(stop)) for first, stop in zip(evidence.window.starts, stops, strict=True)]
-        _add(evidence, builder, site, meter, site.energy[:, None], blocks, risk // len(blocks))
+        _add(builder, site, meter, site.energy[:, None], blocks, risk // len(blocks))
         if len(blocks) > 1:
-            _add(evidence, builder, site, meter, site.energy[None, :], [(0, blocks[-1][1])], risk)
+            _add(builder, site, meter, site.energy[None, :], [(0, blocks[-1][1])], risk)
 
 
 def _add(
-    evidence: Evidence,
     builder: Builder,
     site: SiteColumns,
     meter: Meter,
@@ -54,7 +53,7 @@ def _add(
     most, least = [], []
     for first, stop in spans:
         read = int(meter.energy[first:stop].sum())
-        off = noise_ppb(evidence, meter, first, stop, risk_ppb)
+        off = noise_ppb(meter, first, stop, risk_ppb)
         # Joules to a part per million of kappa: coefficients are millijoules divided by a million.
         most.append(-(-read * MILLI * PPB // (site.site.pue_low_milli * (PPB - off) * PPM)))
         least.append(read * MILLI * PPB // (site.site.pue_high_milli * (PPB + off) * PPM))

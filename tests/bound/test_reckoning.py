@@ -16,14 +16,16 @@ from protocol.case import Case
 from protocol.checks import run_all
 from protocol.errors import Reason
 from standstill.v1 import agreement_pb2 as pb
-from standstill.v1 import assessment_pb2, header_pb2
+from standstill.v1 import assessment_pb2, compute_pb2, header_pb2
+from tests import builders
 from tests.builders import H100, PERIOD, agreement, change, quantity
 from tests.bundles import strict_agreement
 from tests.protocol.refusals import refuses
-from tests.scenes import NOW, PAUSED, Scene, honest
+from tests.scenes import LAB, NOW, PAUSED, Scene, honest
 
 WINDOW = 5
 """Periods 5 to 9: a bound falls due with the last of them."""
+SENT = compute_pb2.DIRECTION_DISPATCH
 OPEN = (pb.CHANNEL_AWAY, pb.CHANNEL_RENTED)
 
 
@@ -120,6 +122,47 @@ def test_a_gap_in_the_readings_is_a_site_without_a_meter() -> None:
 
     assert evidence_of(_case(tell=unread)).sites[0].meter is None
     assert evidence_of(_case()).sites[0].meter is not None
+
+
+def test_a_meter_that_was_not_read_once_leaves_the_site_without_a_meter() -> None:
+    def one_of_two(scene: Scene, period: int) -> None:
+        scene.attest(period)
+        scene.read_meter(period=period)
+        if period != 6:
+            scene.read_meter(period=period, watt_hours=10, meter="second")
+
+    assert evidence_of(_case(tell=one_of_two)).sites[0].meter is None
+
+
+def test_without_a_supplier_s_word_that_all_is_reported_undeclared_chips_are_unbounded() -> None:
+    scene = honest(PAUSED, _terms(*OPEN), without=["supplier"])
+    for period in range(NOW + 1 - WINDOW, NOW):
+        scene.attest(period)
+        scene.read_meter(period=period)
+    stated, _ = reckon(scene.case())
+    assert any(way.startswith(f"undeclared {H100}") for way in stated.unbounded)
+
+
+def test_a_delivery_that_the_lab_does_not_acknowledge_is_chips_that_it_may_have() -> None:
+    scene = honest(PAUSED, _terms(*OPEN))
+    for period in range(NOW + 1 - WINDOW, NOW):
+        scene.attest(period)
+        scene.read_meter(period=period)
+    before = evidence_of(scene.case()).stock[0].chips.max()
+    scene.say("chipco", builders.shipment_report(id="shipment-2", chips=quantity(5), chip_class=H100), period=2)
+    assert evidence_of(scene.case()).stock[0].chips.max() == before + 5
+    scene.say("beta", builders.transfer(id="t", chips=quantity(3), counterparty=LAB, direction=SENT), period=2)
+    assert evidence_of(scene.case()).stock[0].chips.max() == before + 8
+
+
+def test_absurd_figures_leave_no_bound_and_crash_nobody() -> None:
+    def absurd(scene: Scene, period: int) -> None:
+        scene.attest(period)
+        scene.read_meter(period=period, watt_hours=2**62)
+
+    stated, proofs = reckon(_case(tell=absurd))
+    assert "too large" in stated.absent_because
+    assert proofs == []
 
 
 def test_energy_that_no_declared_work_draws_is_a_floor_above_nothing() -> None:
